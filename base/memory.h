@@ -1,0 +1,16 @@
+/* All allocation goes through here, so that a test can make the n-th one fail. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* NULL when there is none; not zeroed. */
+void *memory_alloc(size_t bytes) __attribute__((malloc));
+void *memory_zalloc(size_t bytes) __attribute__((malloc));
+/* As realloc: on NULL the old block is still the caller's. */
+void *memory_resize(void *block, size_t bytes);
+void memory_free(void *block);
+
+/* Tests: let `successes` more allocations succeed in this thread, fail the next, then succeed again.
+ * A negative number switches it off. */
+void memory_fail_after(int64_t successes);

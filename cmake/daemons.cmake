@@ -1,0 +1,5 @@
+sluice_daemon(sluice-node dataplane/node)
+sluice_daemon(sluice-memds controlplane/memds)
+sluice_daemon(sluice-control controlplane/control)
+sluice_daemon(sluice-router api/router)
+sluice_daemon(sluice api/cli)
