@@ -1,0 +1,43 @@
+/* The payload of a group's log entries: outcomes, not expressions (docs/formats/entry.md).
+ *
+ * A WRITE entry says what the row is afterwards, so that followers, recovery and later consumers evaluate
+ * nothing. A SCHEMA entry says from which index on a schema counts. The same bytes go over the wire, into
+ * the log and, for the image, into the store: nobody encodes them again. */
+#pragma once
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+enum { REQUEST_ID_BYTES = 16 };
+
+enum write_entry_flags {
+    WRITE_ENTRY_DELETE = 1,     /* the row is gone afterwards; there is no image */
+    WRITE_ENTRY_HAS_OLD = 2,    /* old_image is there because a consumer needs it */
+    WRITE_ENTRY_HAS_ANSWER = 4, /* answer repeats the reply's attributes for a retried request */
+};
+
+struct write_entry {
+    uint8_t flags; /* enum write_entry_flags */
+    uint8_t request_id[REQUEST_ID_BYTES];
+    uint64_t commit_time_us; /* wall clock of the leader, never running backwards within a group */
+    uint64_t id_clock_us;    /* elapsed time as the group's leaders measured it: see request_ids.h */
+    struct slice capacity;   /* encoded capacity vector (dataplane/item/size.h) */
+    struct slice key;
+    struct slice image;     /* envelope bytes as stored */
+    struct slice old_image; /* envelope bytes, or empty */
+    struct slice answer;    /* item bytes, or empty */
+};
+
+struct schema_entry {
+    uint64_t version;
+    struct slice schema; /* encoded struct key_schema */
+};
+
+/* Append the entry's bytes; the buffer's sticky failure tells of memory. */
+void write_entry_encode(const struct write_entry *entry, struct buffer *to);
+void schema_entry_encode(const struct schema_entry *entry, struct buffer *to);
+
+/* Views into `bytes`, valid as long as those are.
+ * ERR_CORRUPT  unknown version or flags, or lengths that do not add up. */
+enum err write_entry_decode(struct slice bytes, struct write_entry *ret_entry) MUST_CHECK;
+enum err schema_entry_decode(struct slice bytes, struct schema_entry *ret_entry) MUST_CHECK;

@@ -1,0 +1,144 @@
+/* One group's state machine, pure: how a leader decides about a write, and how every replica applies one.
+ *
+ * The leader evaluates a request against the applied row plus the key's pending writes (proposed, not yet
+ * applied), so that the log holds outcomes and writes to one key need not wait for each other:
+ *
+ *     request -> partition_evaluate -> PROPOSE: entry bytes -> group_step(propose) -> partition_proposed(index)
+ *                                   -> REFUSE:  answer, once `after_index` is applied
+ *                                   -> REPEAT:  answer of the first attempt, once `after_index` is applied
+ *     committed entry -> partition_apply -> what to change in the store; the shell answers who waited for it
+ *
+ * Rules
+ * - Every answer that rests on a pending write, a refusal included, waits until that write is applied
+ *   (`after_index`). If the term is lost first, a proposed write's outcome is UNKNOWN, a refusal's
+ *   NOT_APPLIED, and the overlay of pending writes is dropped: `partition_drop_pending`.
+ * - A leader evaluates only after its term's no-op is applied (the caller asks group_* for that).
+ * - Applied state is a function of the log alone: rows, request ids, schema, clocks. Replicas are equal at
+ *   equal applied index.
+ *
+ * No clock, no I/O: rows come from the shell, times are numbers. Not thread-safe. */
+#pragma once
+
+#include "base/arena.h"
+#include "dataplane/partition/entry.h"
+#include "dataplane/partition/request_ids.h"
+
+struct partition;
+
+enum write_kind { WRITE_PUT, WRITE_DELETE, WRITE_UPDATE };
+
+/* As DynamoDB's ReturnValues; the numbers are those of dataplane.proto. */
+enum return_values { RETURN_NONE, RETURN_ALL_OLD, RETURN_UPDATED_OLD, RETURN_ALL_NEW, RETURN_UPDATED_NEW };
+
+struct write_request {
+    uint8_t request_id[REQUEST_ID_BYTES];
+    enum write_kind kind;
+    enum return_values return_values;
+    bool return_old_on_condition_failure;
+    struct slice key;
+    struct slice item;      /* PUT: the item; UPDATE: the key attributes; DELETE: empty */
+    struct slice condition; /* program (dataplane/expression/program.h), or empty */
+    struct slice update;    /* program of an UPDATE, or empty: create or touch */
+};
+
+/* The row as applied in the store; ignored by evaluate where the key has a pending write. */
+struct partition_row {
+    bool exists;
+    struct slice envelope;
+};
+
+struct partition_times {
+    uint64_t wall_us; /* for commit times */
+    uint64_t boot_us; /* for the request ids' clock; never earlier than before */
+};
+
+enum write_verdict { WRITE_VERDICT_PROPOSE, WRITE_VERDICT_REFUSE, WRITE_VERDICT_REPEAT };
+
+enum write_status { WRITE_STATUS_OK, WRITE_STATUS_CONDITION_FAILED, WRITE_STATUS_INVALID };
+
+struct write_answer {
+    enum write_status status;
+    bool has_attributes;
+    struct slice attributes; /* item bytes, in the arena given to evaluate */
+    uint32_t write_units_milli;
+    uint64_t after_index; /* the answer may leave once this entry is applied; 0 = at once */
+    struct error error;   /* words for WRITE_STATUS_INVALID */
+};
+
+/* What the shell writes to the store in the batch that carries the new applied index. */
+struct partition_effect {
+    enum partition_effect_kind {
+        PARTITION_EFFECT_NONE,
+        PARTITION_EFFECT_PUT,
+        PARTITION_EFFECT_DELETE,
+        PARTITION_EFFECT_SCHEMA,
+    } kind;
+    struct slice key;      /* PUT, DELETE */
+    struct slice envelope; /* PUT */
+    struct slice request_id; /* of a write: whom to answer */
+};
+
+/* Entry kinds that carry a payload for us; the replication core's own kinds are applied as NONE. */
+enum partition_entry_kind { PARTITION_ENTRY_NONE, PARTITION_ENTRY_WRITE, PARTITION_ENTRY_SCHEMA };
+
+/* Empty state at applied index `applied_index` (the group's first index). NULL without memory. */
+struct partition *partition_create(uint64_t applied_index);
+void partition_destroy(struct partition *p);
+
+/* ---- any replica ---- */
+
+/* Apply the entry at `index`.
+ *
+ * index <= applied: the store has it already (recovery replays from the last checkpoint); only request ids
+ *   and clocks are taken up, the effect is NONE.
+ * index == applied + 1: ordinary. A gap is our mistake (asserted).
+ * payload  views in the effect point into it.
+ *
+ * ERR_CORRUPT    the payload does not decode; nothing has changed: quarantine the replica.
+ * ERR_NO_MEMORY  nothing has changed: apply again later. */
+enum err partition_apply(struct partition *p, uint64_t index, enum partition_entry_kind kind,
+                         struct slice payload, struct partition_effect *ret_effect) MUST_CHECK;
+
+uint64_t partition_applied_index(const struct partition *p);
+uint64_t partition_schema_version(const struct partition *p);
+/* Encoded key schema, empty before the first SCHEMA entry; valid until the next one is applied. */
+struct slice partition_schema(const struct partition *p);
+const struct request_ids *partition_request_ids(const struct partition *p);
+
+/* The checkpoint that is stored beside a flush and travels in snapshots: all but the rows. */
+void partition_checkpoint_encode(const struct partition *p, struct buffer *to);
+/* Into a partition fresh from create; `applied_index` of the checkpoint becomes ours.
+ * ERR_CORRUPT, ERR_NO_MEMORY  destroy it. */
+enum err partition_checkpoint_decode(struct partition *p, struct slice bytes) MUST_CHECK;
+/* After a restart the store may have applied more than the checkpoint covers: entries up to
+ * `applied_index` are then replayed for their request ids only. Never lowers it. */
+void partition_set_stored_index(struct partition *p, uint64_t applied_index);
+
+/* ---- the leader ---- */
+
+/* A term begins here; boot_us starts the request ids' clock for it. Pending must be empty. */
+void partition_lead(struct partition *p, uint64_t boot_us);
+
+/* Whether evaluate will use a pending write instead of the applied row of this key (no read needed). */
+bool partition_has_pending(const struct partition *p, struct slice key);
+
+/* Decide about a write; changes nothing in `p`.
+ *
+ * entry   on PROPOSE the payload for a WRITE entry is appended to it; propose it, then call
+ *         partition_proposed before the next evaluate.
+ * arena   for the answer's attributes and scratch.
+ *
+ * ERR_CORRUPT    the stored row or a program does not decode.
+ * ERR_NO_MEMORY  arena or buffer exhausted. */
+enum err partition_evaluate(struct partition *p, const struct write_request *request,
+                            const struct partition_row *row, struct partition_times now, struct arena *arena,
+                            struct buffer *entry, enum write_verdict *ret_verdict,
+                            struct write_answer *ret_answer) MUST_CHECK;
+
+/* The evaluated entry became entry `index` of the log. `payload` is viewed until it is applied or dropped.
+ * ERR_NO_MEMORY  the write cannot be tracked: the caller must treat the term as lost (step down). */
+enum err partition_proposed(struct partition *p, uint64_t index, struct slice payload) MUST_CHECK;
+
+/* The term is lost: forget all pending writes. */
+void partition_drop_pending(struct partition *p);
+uint64_t partition_pending_count(const struct partition *p);
