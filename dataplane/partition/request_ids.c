@@ -1,8 +1,6 @@
 #include "dataplane/partition/request_ids.h"
 
-#include <uthash.h>
-
-#include "base/memory.h"
+#include "base/hash.h"
 #include "base/reader.h"
 
 /* One allocation each, the answer behind the record. uthash keeps insertion order, which is log order: the
@@ -56,6 +54,10 @@ enum err request_ids_add(struct request_ids *ids, const struct request_id_record
         memcpy(r->answer, record->answer.data, record->answer.length);
     r->record.answer = slice_make(r->answer, record->answer.length);
     HASH_ADD(hh, ids->first, record.request_id, REQUEST_ID_BYTES, r);
+    if (HASH_ADD_FAILED(r)) {
+        memory_free(r);
+        return ERR_NO_MEMORY;
+    }
     return ERR_OK;
 }
 

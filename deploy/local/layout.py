@@ -1,0 +1,105 @@
+"""Names, roles, zones and ports of the processes of a local fleet.
+
+Offsets from SLUICE_PORT, so that fleets whose ports are 100 apart can run side by side:
+    +0 tenants   +1..+9 routers' admin   +10 memds   +12 control   +15 postgres   +20.. nodes (two each)
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HOST = "127.0.0.1"
+REGION = "us-east-1"
+ZONES = ("zone-a", "zone-b", "zone-c")
+
+
+@dataclass
+class Process:
+    """One row of fleet.json, before it has a pid."""
+
+    name: str
+    role: str
+    ports: dict
+    arguments: list = field(default_factory=list)
+    zone: str = ""
+    data_dir: str = ""
+
+    @property
+    def admin_url(self):
+        return f"http://{HOST}:{self.ports['admin']}" if "admin" in self.ports else ""
+
+
+class Layout:
+    """Where everything of one fleet is. `home` and `port` are SLUICE_HOME and SLUICE_PORT."""
+
+    def __init__(self, home, port, binaries):
+        self.home = Path(home)
+        self.port = port
+        self.binaries = Path(binaries)
+
+    def path(self, *parts):
+        return self.home.joinpath(*parts)
+
+    @property
+    def cluster_key(self):
+        return self.path("secrets", "cluster.key")
+
+    @property
+    def operator_token(self):
+        return self.path("secrets", "operator.token")
+
+    def postgres(self):
+        return Process("postgres", "postgres", {"data": self.port + 15},
+                       data_dir=str(self.path("postgres", "data")))
+
+    def memds(self):
+        ports = {"data": self.port + 10, "admin": self.port + 11}
+        return self._daemon("memds-1", "memds", ports, "", [])
+
+    def control(self):
+        ports = {"data": self.port + 12, "admin": self.port + 13, "operator": self.port + 14}
+        socket_dir = self.path("postgres", "socket")
+        return self._daemon("control-1", "control", ports, "", [
+            "--operator_port", str(ports["operator"]),
+            "--operator_token_file", str(self.operator_token),
+            "--database", f"host={socket_dir} port={self.port + 15} user=sluice dbname=sluice",
+            "--memds", f"{HOST}:{self.port + 10}",
+            "--region", REGION,
+        ])
+
+    def node(self, number):
+        """Nodes are numbered from 1."""
+        base = self.port + 20 + 2 * (number - 1)
+        ports = {"data": base, "admin": base + 1}
+        zone = ZONES[(number - 1) % len(ZONES)]
+        return self._daemon(f"node-{number}", "node", ports, zone, [
+            "--control", f"{HOST}:{self.port + 12}",
+            "--memds", f"{HOST}:{self.port + 10}",
+            "--zone", zone,
+        ])
+
+    def router(self, number):
+        ports = {"data": self.port, "admin": self.port + number}
+        zone = ZONES[(number - 1) % len(ZONES)]
+        return self._daemon(f"router-{number}", "router", ports, zone, [
+            "--control", f"{HOST}:{self.port + 12}",
+            "--memds", f"{HOST}:{self.port + 10}",
+            "--region", REGION,
+            "--zone", zone,
+        ])
+
+    def processes(self, nodes):
+        return [self.postgres(), self.memds(), self.control(),
+                *(self.node(n) for n in range(1, nodes + 1)),
+                self.router(1), self.router(2)]
+
+    def _daemon(self, name, role, ports, zone, more):
+        data_dir = self.path("data", name)
+        arguments = [str(self.binaries / f"sluice-{role}"),
+                     "--name", name,
+                     "--host", HOST,
+                     "--port", str(ports["data"]),
+                     "--admin_port", str(ports["admin"]),
+                     "--data_dir", str(data_dir),
+                     "--cluster_key_file", str(self.cluster_key),
+                     *more]
+        return Process(name, role, ports, arguments, zone, str(data_dir))
