@@ -33,6 +33,17 @@ const char *err_name(enum err code)
     return row(code)->name;
 }
 
+bool err_from_name(const char *name, enum err *ret_code)
+{
+    for (int code = 0; code < ERR_COUNT; code++) {
+        if (strcmp(rows[code].name, name) == 0) {
+            *ret_code = (enum err)code;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *err_sentence(enum err code)
 {
     return row(code)->sentence;

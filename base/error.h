@@ -38,6 +38,8 @@ struct error {
 
 /* "ERR_THROTTLED" without the prefix, never NULL. */
 const char *err_name(enum err code);
+/* The code of such a name; false when there is none (a newer service's error). */
+bool err_from_name(const char *name, enum err *ret_code);
 /* The default sentence, never NULL. */
 const char *err_sentence(enum err code);
 /* The DynamoDB exception's short name, or NULL where a tenant never sees this code. */
