@@ -1,4 +1,5 @@
-/* Frame types of the control plane (0x0200-0x02FF). A response has its request's type and the response flag. */
+/* Frame types of the control plane (0x0200-0x02FF). A response has its request's type and the response flag.
+ */
 #pragma once
 
 enum controlplane_frame_type {
