@@ -1,0 +1,261 @@
+#include "dataplane/partition/partition.h"
+
+#include "base/assert.h"
+#include "base/reader.h"
+#include "dataplane/item/size.h"
+#include "dataplane/partition/partition_internal.h"
+
+enum { SCHEMA_BYTES_MAX = 1 << 20, CHECKPOINT_VERSION = 1 };
+
+struct partition *partition_create(uint64_t applied_index)
+{
+    struct partition *p = memory_zalloc(sizeof *p);
+    if (p == NULL)
+        return NULL;
+    p->applied_index = applied_index;
+    p->replayed_index = applied_index;
+    buffer_init(&p->schema, SCHEMA_BYTES_MAX);
+    p->ids = request_ids_create();
+    if (p->ids == NULL) {
+        partition_destroy(p);
+        return NULL;
+    }
+    return p;
+}
+
+void partition_destroy(struct partition *p)
+{
+    if (p == NULL)
+        return;
+    partition_drop_pending(p);
+    request_ids_destroy(p->ids);
+    buffer_deinit(&p->schema);
+    memory_free(p);
+}
+
+/* ---- pending writes ---- */
+
+const struct pending_write *pending_find(const struct partition *p, struct slice key)
+{
+    struct pending_write *w;
+    HASH_FIND(key_handle, p->by_key, key.data, key.length, w);
+    return w;
+}
+
+static void pending_hide(struct partition *p, struct pending_write *w)
+{
+    if (!w->is_newest)
+        return;
+    HASH_DELETE(key_handle, p->by_key, w);
+    w->is_newest = false;
+}
+
+static void pending_remove(struct partition *p, struct pending_write *w)
+{
+    pending_hide(p, w);
+    HASH_DELETE(hh, p->by_request, w);
+    memory_free(w);
+}
+
+enum err partition_proposed(struct partition *p, uint64_t index, struct slice payload)
+{
+    ASSERT(index > p->applied_index);
+    struct pending_write *w = memory_zalloc(sizeof *w);
+    if (w == NULL)
+        return ERR_NO_MEMORY;
+    w->index = index;
+    enum err err = write_entry_decode(payload, &w->entry);
+    ASSERT(err == ERR_OK); /* evaluate encoded it */
+    HASH_ADD(hh, p->by_request, entry.request_id, REQUEST_ID_BYTES, w);
+    if (HASH_ADD_FAILED(w)) {
+        memory_free(w);
+        return ERR_NO_MEMORY;
+    }
+    struct pending_write *older;
+    HASH_FIND(key_handle, p->by_key, w->entry.key.data, w->entry.key.length, older);
+    if (older != NULL)
+        pending_hide(p, older);
+    HASH_ADD_KEYPTR(key_handle, p->by_key, w->entry.key.data, w->entry.key.length, w);
+    if (w->key_handle.tbl == NULL) {
+        HASH_DELETE(hh, p->by_request, w);
+        memory_free(w);
+        return ERR_NO_MEMORY;
+    }
+    w->is_newest = true;
+    if (w->entry.commit_time_us > p->proposed_commit_time_us)
+        p->proposed_commit_time_us = w->entry.commit_time_us;
+    return ERR_OK;
+}
+
+bool partition_has_pending(const struct partition *p, struct slice key)
+{
+    return pending_find(p, key) != NULL;
+}
+
+void partition_drop_pending(struct partition *p)
+{
+    while (p->by_request != NULL)
+        pending_remove(p, p->by_request);
+}
+
+uint64_t partition_pending_count(const struct partition *p)
+{
+    return HASH_COUNT(p->by_request);
+}
+
+void partition_lead(struct partition *p, uint64_t boot_us)
+{
+    ASSERT(p->by_request == NULL);
+    p->lead_boot_us = boot_us;
+    p->lead_id_clock_us = p->id_clock_us;
+    p->proposed_commit_time_us = p->commit_time_us;
+}
+
+/* ---- applying ---- */
+
+static enum err remember(struct partition *p, uint64_t index, const struct write_entry *entry)
+{
+    struct capacity_vector capacity;
+    TRY(capacity_vector_decode(entry->capacity, &capacity));
+    struct request_id_record record = {
+        .index = index,
+        .id_clock_us = entry->id_clock_us,
+        .write_units_milli = (uint32_t)capacity.table.milli,
+        .has_answer = (entry->flags & WRITE_ENTRY_HAS_ANSWER) != 0,
+        .answer = entry->answer,
+    };
+    memcpy(record.request_id, entry->request_id, REQUEST_ID_BYTES);
+    return request_ids_add(p->ids, &record);
+}
+
+static enum err apply_write(struct partition *p, uint64_t index, struct slice payload,
+                            struct partition_effect *ret_effect)
+{
+    struct write_entry entry;
+    TRY(write_entry_decode(payload, &entry));
+    TRY(remember(p, index, &entry));
+    if (entry.commit_time_us > p->commit_time_us)
+        p->commit_time_us = entry.commit_time_us;
+    if (entry.id_clock_us > p->id_clock_us)
+        p->id_clock_us = entry.id_clock_us;
+    bool is_delete = (entry.flags & WRITE_ENTRY_DELETE) != 0;
+    ret_effect->kind = is_delete ? PARTITION_EFFECT_DELETE : PARTITION_EFFECT_PUT;
+    ret_effect->key = entry.key;
+    ret_effect->envelope = entry.image;
+    /* The flags precede the id in the payload: a view that lives as long as the payload does. */
+    ret_effect->request_id = slice_make(payload.data + 2, REQUEST_ID_BYTES);
+
+    struct pending_write *w;
+    HASH_FIND(hh, p->by_request, entry.request_id, REQUEST_ID_BYTES, w);
+    if (w != NULL) {
+        ASSERT(w->index == index);
+        pending_remove(p, w);
+    }
+    return ERR_OK;
+}
+
+static enum err apply_schema(struct partition *p, struct slice payload, struct partition_effect *ret_effect)
+{
+    struct schema_entry entry;
+    TRY(schema_entry_decode(payload, &entry));
+    if (entry.version <= p->schema_version)
+        return ERR_OK; /* two leaders may both have proposed it: the first counts */
+    if (!buffer_reserve(&p->schema, entry.schema.length)) {
+        p->schema.has_failed = false;
+        return ERR_NO_MEMORY;
+    }
+    buffer_clear(&p->schema);
+    buffer_append(&p->schema, entry.schema);
+    p->schema_version = entry.version;
+    ret_effect->kind = PARTITION_EFFECT_SCHEMA;
+    return ERR_OK;
+}
+
+enum err partition_apply(struct partition *p, uint64_t index, enum partition_entry_kind kind,
+                         struct slice payload, struct partition_effect *ret_effect)
+{
+    ASSERT(index <= p->replayed_index + 1);
+    struct partition_effect effect = {.kind = PARTITION_EFFECT_NONE};
+    if (index > p->replayed_index) {
+        switch (kind) {
+        case PARTITION_ENTRY_NONE:
+            break;
+        case PARTITION_ENTRY_WRITE:
+            TRY(apply_write(p, index, payload, &effect));
+            break;
+        case PARTITION_ENTRY_SCHEMA:
+            TRY(apply_schema(p, payload, &effect));
+            break;
+        }
+        p->replayed_index = index;
+    }
+    if (index <= p->applied_index)
+        effect = (struct partition_effect){.kind = PARTITION_EFFECT_NONE};
+    else
+        p->applied_index = index;
+    *ret_effect = effect;
+    return ERR_OK;
+}
+
+uint64_t partition_applied_index(const struct partition *p)
+{
+    return p->applied_index;
+}
+
+uint64_t partition_schema_version(const struct partition *p)
+{
+    return p->schema_version;
+}
+
+struct slice partition_schema(const struct partition *p)
+{
+    return buffer_view(&p->schema);
+}
+
+const struct request_ids *partition_request_ids(const struct partition *p)
+{
+    return p->ids;
+}
+
+/* ---- checkpoints ---- */
+
+void partition_checkpoint_encode(const struct partition *p, struct buffer *to)
+{
+    ASSERT(p->replayed_index == p->applied_index);
+    buffer_append_u8(to, CHECKPOINT_VERSION);
+    buffer_append_u64(to, p->applied_index);
+    buffer_append_u64(to, p->commit_time_us);
+    buffer_append_u64(to, p->id_clock_us);
+    buffer_append_u64(to, p->schema_version);
+    buffer_append_prefixed(to, buffer_view(&p->schema));
+    request_ids_encode(p->ids, to);
+}
+
+enum err partition_checkpoint_decode(struct partition *p, struct slice bytes)
+{
+    struct reader r;
+    reader_init(&r, bytes);
+    uint8_t version = reader_u8(&r);
+    uint64_t applied_index = reader_u64(&r);
+    uint64_t commit_time_us = reader_u64(&r);
+    uint64_t id_clock_us = reader_u64(&r);
+    uint64_t schema_version = reader_u64(&r);
+    struct slice schema = reader_prefixed(&r);
+    if (reader_has_failed(&r) || version != CHECKPOINT_VERSION)
+        return ERR_CORRUPT;
+    buffer_append(&p->schema, schema);
+    if (buffer_has_failed(&p->schema))
+        return ERR_NO_MEMORY;
+    TRY(request_ids_decode(p->ids, reader_rest(&r)));
+    p->applied_index = p->replayed_index = applied_index;
+    p->commit_time_us = commit_time_us;
+    p->id_clock_us = id_clock_us;
+    p->schema_version = schema_version;
+    return ERR_OK;
+}
+
+void partition_set_stored_index(struct partition *p, uint64_t applied_index)
+{
+    if (applied_index > p->applied_index)
+        p->applied_index = applied_index;
+}
