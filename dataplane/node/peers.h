@@ -1,0 +1,38 @@
+/* The other nodes: their addresses and three connections to each.
+ *
+ * Heartbeats and votes have a connection of their own, so that a full log connection cannot make a healthy
+ * node look dead; bulk (snapshots) has the third. Connections are opened on first use and mend themselves.
+ * One loop owns it all. */
+#pragma once
+
+#include "base/wire_client.h"
+
+struct peers;
+
+enum peer_channel { PEER_CHANNEL_BEAT, PEER_CHANNEL_LOG, PEER_CHANNEL_BULK, PEER_CHANNEL_COUNT };
+
+enum { PEER_ZONE_BYTES = 64, PEER_HOST_BYTES = 64 };
+
+struct peer_address {
+    uint32_t node_id;
+    uint16_t port;
+    char zone[PEER_ZONE_BYTES];
+    char host[PEER_HOST_BYTES];
+};
+
+/* NULL without memory. metrics: of this loop; may be NULL. identity: ours. */
+struct peers *peers_create(struct loop *loop, struct wire_identity identity, struct wire_metrics *metrics);
+/* Closes the connections, asynchronously as libuv does; the loop must run on until they are closed. */
+void peers_destroy(struct peers *p);
+
+/* Learn or change an address; a changed one closes the old connections. ERR_NO_MEMORY, ERR_LIMIT (too long). */
+enum err peers_set(struct peers *p, uint32_t node_id, struct slice zone, struct slice host,
+                   uint16_t port) MUST_CHECK;
+/* NULL when not known; valid until it is set again. */
+const struct peer_address *peers_find(const struct peers *p, uint32_t node_id);
+void peers_each(const struct peers *p, void (*each)(const struct peer_address *address, void *data), void *data);
+
+/* Send one way. ERR_NOT_FOUND: no such node. Else as wire_client_send; what is not sent is lost, as on any
+ * network, and repeated by its protocol. */
+enum err peers_send(struct peers *p, uint32_t node_id, enum peer_channel channel,
+                    const struct wire_message *message) MUST_CHECK;

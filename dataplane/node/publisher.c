@@ -1,0 +1,221 @@
+#include "dataplane/node/publisher.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "controlplane/proto/frame_type.h"
+#include "dataplane/node/addresses.h"
+
+enum {
+    MEMDS_MAX = 8,
+    ROUTES_PER_MESSAGE = 500,
+    RETRY_US = 100 * 1000,
+    CALL_US = 1000 * 1000,
+    ARENA_BLOCK = 16 * 1024,
+    ARENA_MAX = 8 * 1024 * 1024,
+};
+
+struct marked {
+    uint64_t group_id;
+    UT_hash_handle hh;
+};
+
+/* One MemDS: what it has still to be told. */
+struct target {
+    struct publisher *publisher;
+    struct wire_client *client;
+    struct marked *marked;
+    bool is_calling;
+};
+
+struct publisher {
+    struct publisher_options options;
+    struct loop *loop;
+    struct loop_task send;
+    struct loop_timer retry;
+    struct arena arena;
+    struct target targets[MEMDS_MAX];
+    size_t target_count;
+};
+
+static bool mark(struct target *t, uint64_t group_id)
+{
+    struct marked *m;
+    HASH_FIND(hh, t->marked, &group_id, sizeof group_id, m);
+    if (m != NULL)
+        return true;
+    m = memory_zalloc(sizeof *m);
+    if (m == NULL)
+        return false;
+    m->group_id = group_id;
+    HASH_ADD(hh, t->marked, group_id, sizeof m->group_id, m);
+    if (!HASH_ADD_FAILED(m))
+        return true;
+    memory_free(m);
+    return false;
+}
+
+static void retry_later(struct publisher *p)
+{
+    if (!loop_timer_is_started(&p->retry))
+        loop_timer_start(p->loop, &p->retry, loop_now_us(p->loop) + RETRY_US);
+}
+
+void publisher_mark(struct publisher *p, uint64_t group_id)
+{
+    for (size_t i = 0; i < p->target_count; i++)
+        if (!mark(&p->targets[i], group_id))
+            log_warn("route_not_marked", "group=%llu reason=memory", (unsigned long long)group_id);
+    loop_defer(p->loop, &p->send);
+}
+
+static void on_published(enum err err, const struct frame *response, void *data)
+{
+    struct target *t = data;
+    t->is_calling = false;
+    if (err == ERR_CLOSED)
+        return;
+    if (err == ERR_OK) {
+        if (t->marked != NULL)
+            loop_defer(t->publisher->loop, &t->publisher->send);
+        return;
+    }
+    /* Which of them arrived is not known; repeating all is harmless, as newer routes win. */
+    t->publisher->options.mark_all(t->publisher, t->publisher->options.data);
+    loop_undefer(t->publisher->loop, &t->publisher->send);
+    retry_later(t->publisher);
+}
+
+/* Take up to a message's worth of marks and describe them. */
+static size_t collect(struct target *t, Sluice__Controlplane__GroupRoute **routes, struct arena *arena)
+{
+    size_t count = 0;
+    while (t->marked != NULL && count < ROUTES_PER_MESSAGE) {
+        struct marked *m = t->marked;
+        struct publisher *p = t->publisher;
+        Sluice__Controlplane__GroupRoute *route = p->options.describe(m->group_id, arena, p->options.data);
+        if (route != NULL)
+            routes[count++] = route;
+        HASH_DEL(t->marked, m);
+        memory_free(m);
+    }
+    return count;
+}
+
+static void send_to(struct target *t)
+{
+    struct publisher *p = t->publisher;
+    if (t->is_calling || t->marked == NULL)
+        return;
+    if (!wire_client_is_ready(t->client))
+        return; /* all is marked again when it is */
+    Sluice__Controlplane__GroupRoute *routes[ROUTES_PER_MESSAGE];
+    arena_reset(&p->arena);
+    Sluice__Controlplane__PublishRoutes header = SLUICE__CONTROLPLANE__PUBLISH_ROUTES__INIT;
+    header.n_routes = collect(t, routes, &p->arena);
+    header.routes = routes;
+    if (header.n_routes == 0)
+        return;
+    const struct wire_message message = {.type = CONTROLPLANE_FRAME_PUBLISH_ROUTES, .header = &header.base};
+    if (wire_client_call(t->client, &message, clock_boot_us() + CALL_US, on_published, t) != ERR_OK) {
+        for (size_t i = 0; i < header.n_routes; i++)
+            if (!mark(t, routes[i]->group_id))
+                log_warn("route_not_marked", "group=%llu reason=memory",
+                         (unsigned long long)routes[i]->group_id);
+        retry_later(p);
+        return;
+    }
+    t->is_calling = true;
+    if (p->options.published != NULL)
+        metric_add(p->options.published, header.n_routes);
+}
+
+static void on_send(struct loop_task *task)
+{
+    struct publisher *p = task->data;
+    for (size_t i = 0; i < p->target_count; i++)
+        send_to(&p->targets[i]);
+}
+
+static void on_retry(struct loop_timer *timer)
+{
+    struct publisher *p = timer->data;
+    on_send(&p->send);
+}
+
+static void on_state(struct wire_client *c, const struct wire_identity *peer, void *data)
+{
+    struct target *t = data;
+    if (peer != NULL)
+        t->publisher->options.mark_all(t->publisher, t->publisher->options.data);
+}
+
+static enum err connect_targets(struct publisher *p, struct error *error)
+{
+    const char *next = p->options.addresses;
+    struct address address;
+    while (address_next(&next, &address)) {
+        if (p->target_count == MEMDS_MAX)
+            return error_set(error, ERR_CONFIG, "more than %d MemDS addresses", MEMDS_MAX);
+        if (address.port == 0)
+            return error_set(error, ERR_CONFIG, "not a list of host:port: '%s'", p->options.addresses);
+        struct target *t = &p->targets[p->target_count];
+        t->publisher = p;
+        char name[32];
+        snprintf(name, sizeof name, "memds-%zu", p->target_count + 1);
+        const struct wire_client_options options = {
+            .name = name,
+            .host = address.host,
+            .port = address.port,
+            .identity = p->options.identity,
+            .metrics = p->options.wire_metrics,
+            .on_state = on_state,
+            .data = t,
+        };
+        TRY(wire_client_open(p->loop, &options, &t->client, error));
+        p->target_count++;
+    }
+    return ERR_OK;
+}
+
+enum err publisher_create(struct loop *loop, const struct publisher_options *options, struct publisher **ret_publisher,
+                          struct error *error)
+{
+    struct publisher *p = memory_zalloc(sizeof *p);
+    if (p == NULL)
+        return ERR_NO_MEMORY;
+    p->options = *options;
+    p->loop = loop;
+    p->send = (struct loop_task){.run = on_send, .data = p};
+    p->retry = (struct loop_timer){.fire = on_retry, .data = p};
+    arena_init(&p->arena, ARENA_BLOCK, ARENA_MAX);
+    enum err err = connect_targets(p, error);
+    if (err != ERR_OK) {
+        publisher_destroy(p);
+        return err;
+    }
+    *ret_publisher = p;
+    return ERR_OK;
+}
+
+void publisher_destroy(struct publisher *p)
+{
+    if (p == NULL)
+        return;
+    loop_undefer(p->loop, &p->send);
+    loop_timer_stop(p->loop, &p->retry);
+    for (size_t i = 0; i < p->target_count; i++) {
+        struct target *t = &p->targets[i];
+        wire_client_close(t->client, NULL, NULL);
+        while (t->marked != NULL) {
+            struct marked *m = t->marked;
+            HASH_DEL(t->marked, m);
+            memory_free(m);
+        }
+    }
+    arena_deinit(&p->arena);
+    memory_free(p);
+}
