@@ -24,6 +24,7 @@ struct item_builder_frame {
     uint32_t start; /* of the tag byte, or of the root's first byte */
     uint32_t body;
     uint32_t entry; /* index of its first entry */
+    uint32_t count; /* of an L's elements */
 };
 
 struct item_builder {
@@ -34,6 +35,10 @@ struct item_builder {
     uint32_t depth;
     bool has_failed;
     bool is_too_deep;
+    bool is_over;
+    bool has_name;     /* an M's next value has its name */
+    uint8_t width;     /* of the varint before what is reserved */
+    uint32_t reserved; /* where that varint starts */
     struct item_builder_frame frames[VALUE_LEVELS_MAX + 1];
 };
 
@@ -74,5 +79,7 @@ size_t item_builder_count(const struct item_builder *b);
 bool item_builder_has_failed(const struct item_builder *b);
 /* It failed because of VALUE_LEVELS_MAX. */
 bool item_builder_is_too_deep(const struct item_builder *b);
+/* It failed because of bytes_max. */
+bool item_builder_is_over(const struct item_builder *b);
 /* The finished bytes, valid until the next call on the builder. Asserts that all is closed. */
 struct slice item_builder_view(const struct item_builder *b);
