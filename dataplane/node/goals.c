@@ -23,9 +23,9 @@ struct goals {
     size_t client_count;
     size_t current; /* the one that answered last */
     uint32_t node_id;
-    uint64_t goals_version;    /* taken up */
-    uint64_t acknowledged;     /* report version that control has */
-    uint64_t newest_call;      /* sequence: only the newest call's end sends the next */
+    uint64_t goals_version; /* taken up */
+    uint64_t acknowledged;  /* report version that control has */
+    uint64_t newest_call;   /* sequence: only the newest call's end sends the next */
     uint64_t calls_in_flight;
     struct loop_timer timer;
     struct arena arena;
@@ -107,8 +107,10 @@ static void send_heartbeat(struct goals *g)
         return;
     }
     *call = (struct heartbeat_call){g, ++g->newest_call};
-    const struct wire_message message = {.type = CONTROLPLANE_FRAME_NODE_HEARTBEAT, .header = &heartbeat.base};
-    if (wire_client_call(g->clients[g->current], &message, clock_boot_us() + CALL_US, on_answer, call) != ERR_OK) {
+    const struct wire_message message = {.type = CONTROLPLANE_FRAME_NODE_HEARTBEAT,
+                                         .header = &heartbeat.base};
+    if (wire_client_call(g->clients[g->current], &message, clock_boot_us() + CALL_US, on_answer, call) !=
+        ERR_OK) {
         memory_free(call);
         g->current = (g->current + 1) % g->client_count;
         schedule(g, RETRY_US);

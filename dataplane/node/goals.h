@@ -2,7 +2,8 @@
  *
  * A heartbeat is a long poll: control answers at once when there is something new for us, else after
  * HEARTBEAT_WAIT; a newer heartbeat ends the wait of the older one, so a changed report leaves at once too.
- * Without control nothing happens here but tries to reach it; the data plane does not care. One loop owns it. */
+ * Without control nothing happens here but tries to reach it; the data plane does not care. One loop owns it.
+ */
 #pragma once
 
 #include "base/arena.h"
@@ -23,8 +24,8 @@ struct goals_options {
     uint32_t node_id;
     uint64_t boot_epoch; /* random per process start */
     /* List the replicas whose report changed after `since_version` (0: all), in the arena. */
-    void (*fill_report)(uint64_t since_version, Sluice__Controlplane__NodeHeartbeat *heartbeat, struct arena *arena,
-                        void *data);
+    void (*fill_report)(uint64_t since_version, Sluice__Controlplane__NodeHeartbeat *heartbeat,
+                        struct arena *arena, void *data);
     /* The version of the newest change of any report; grows. */
     uint64_t (*report_version)(void *data);
     /* Take goals up. `false`: not all could be taken (they come again). Must be idempotent. */

@@ -99,7 +99,8 @@ const struct peer_address *peers_find(const struct peers *p, uint32_t node_id)
     return peer == NULL ? NULL : &peer->address;
 }
 
-void peers_each(const struct peers *p, void (*each)(const struct peer_address *address, void *data), void *data)
+void peers_each(const struct peers *p, void (*each)(const struct peer_address *address, void *data),
+                void *data)
 {
     for (const struct peer *peer = p->by_id; peer != NULL; peer = peer->hh.next)
         each(&peer->address, data);

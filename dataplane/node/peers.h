@@ -25,12 +25,14 @@ struct peers *peers_create(struct loop *loop, struct wire_identity identity, str
 /* Closes the connections, asynchronously as libuv does; the loop must run on until they are closed. */
 void peers_destroy(struct peers *p);
 
-/* Learn or change an address; a changed one closes the old connections. ERR_NO_MEMORY, ERR_LIMIT (too long). */
+/* Learn or change an address; a changed one closes the old connections. ERR_NO_MEMORY, ERR_LIMIT (too long).
+ */
 enum err peers_set(struct peers *p, uint32_t node_id, struct slice zone, struct slice host,
                    uint16_t port) MUST_CHECK;
 /* NULL when not known; valid until it is set again. */
 const struct peer_address *peers_find(const struct peers *p, uint32_t node_id);
-void peers_each(const struct peers *p, void (*each)(const struct peer_address *address, void *data), void *data);
+void peers_each(const struct peers *p, void (*each)(const struct peer_address *address, void *data),
+                void *data);
 
 /* Send one way. ERR_NOT_FOUND: no such node. Else as wire_client_send; what is not sent is lost, as on any
  * network, and repeated by its protocol. */

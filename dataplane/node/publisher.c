@@ -181,8 +181,8 @@ static enum err connect_targets(struct publisher *p, struct error *error)
     return ERR_OK;
 }
 
-enum err publisher_create(struct loop *loop, const struct publisher_options *options, struct publisher **ret_publisher,
-                          struct error *error)
+enum err publisher_create(struct loop *loop, const struct publisher_options *options,
+                          struct publisher **ret_publisher, struct error *error)
 {
     struct publisher *p = memory_zalloc(sizeof *p);
     if (p == NULL)

@@ -24,8 +24,8 @@ struct publisher_options {
 };
 
 /* ERR_CONFIG: the addresses are not understood. ERR_NO_MEMORY */
-enum err publisher_create(struct loop *loop, const struct publisher_options *options, struct publisher **ret_publisher,
-                          struct error *error) MUST_CHECK;
+enum err publisher_create(struct loop *loop, const struct publisher_options *options,
+                          struct publisher **ret_publisher, struct error *error) MUST_CHECK;
 void publisher_destroy(struct publisher *p);
 
 /* The group's route has changed (or may have): publish it soon. */

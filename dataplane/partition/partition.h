@@ -3,7 +3,8 @@
  * The leader evaluates a request against the applied row plus the key's pending writes (proposed, not yet
  * applied), so that the log holds outcomes and writes to one key need not wait for each other:
  *
- *     request -> partition_evaluate -> PROPOSE: entry bytes -> group_step(propose) -> partition_proposed(index)
+ *     request -> partition_evaluate -> PROPOSE: entry bytes -> group_step(propose) ->
+ * partition_proposed(index)
  *                                   -> REFUSE:  answer, once `after_index` is applied
  *                                   -> REPEAT:  answer of the first attempt, once `after_index` is applied
  *     committed entry -> partition_apply -> what to change in the store; the shell answers who waited for it
@@ -73,8 +74,8 @@ struct partition_effect {
         PARTITION_EFFECT_DELETE,
         PARTITION_EFFECT_SCHEMA,
     } kind;
-    struct slice key;      /* PUT, DELETE */
-    struct slice envelope; /* PUT */
+    struct slice key;        /* PUT, DELETE */
+    struct slice envelope;   /* PUT */
     struct slice request_id; /* of a write: whom to answer */
 };
 

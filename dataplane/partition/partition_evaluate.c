@@ -127,8 +127,10 @@ static enum err refuse(struct evaluation *e, enum write_status status, struct wr
 {
     answer->status = status;
     answer->after_index = e->pending_index;
-    answer->write_units_milli = units_milli(e, e->request->kind == WRITE_PUT ? e->request->item : SLICE_EMPTY);
-    if (status == WRITE_STATUS_CONDITION_FAILED && e->request->return_old_on_condition_failure && e->has_old) {
+    answer->write_units_milli =
+        units_milli(e, e->request->kind == WRITE_PUT ? e->request->item : SLICE_EMPTY);
+    if (status == WRITE_STATUS_CONDITION_FAILED && e->request->return_old_on_condition_failure &&
+        e->has_old) {
         answer->has_attributes = true;
         answer->attributes = arena_copy(e->arena, e->old_item);
     }
@@ -164,8 +166,8 @@ static enum err encode_image(const struct evaluation *e, uint64_t commit_time_us
     return has_failed ? ERR_NO_MEMORY : ERR_OK;
 }
 
-static enum err encode_entry(const struct partition *p, const struct evaluation *e, struct partition_times now,
-                             const struct write_answer *answer, struct buffer *to)
+static enum err encode_entry(const struct partition *p, const struct evaluation *e,
+                             struct partition_times now, const struct write_answer *answer, struct buffer *to)
 {
     struct write_entry entry = {
         .flags = (uint8_t)((e->has_new ? 0 : WRITE_ENTRY_DELETE) |

@@ -7,8 +7,8 @@
 /* A proposed write: newest first for its key, and known by its request id. */
 struct pending_write {
     uint64_t index;
-    struct write_entry entry; /* views into the proposer's payload */
-    UT_hash_handle hh;        /* in by_request, all of them, in log order */
+    struct write_entry entry;  /* views into the proposer's payload */
+    UT_hash_handle hh;         /* in by_request, all of them, in log order */
     UT_hash_handle key_handle; /* in by_key, when it is its key's newest */
     bool is_newest;
 };

@@ -1,0 +1,483 @@
+#include "dataplane/client/item_client.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "dataplane/proto/frame_type.h"
+
+enum {
+    ATTEMPT_US = 1000 * 1000,
+    REFRESH_US = 1000 * 1000,
+    RETRY_US_FIRST = 2 * 1000,
+    RETRY_US_MAX = 50 * 1000,
+    REFRESH_KEYS_MAX = 1000,
+    ARENA_BLOCK = 16 * 1024,
+    ARENA_MAX = 4 * 1024 * 1024,
+};
+
+struct node_link {
+    uint32_t node_id;
+    char host[ROUTE_HOST_BYTES];
+    uint16_t port;
+    struct wire_client *wire;
+    UT_hash_handle hh;
+};
+
+struct item_client {
+    struct item_client_options options;
+    struct loop *loop;
+    struct route_cache *routes;
+    struct node_link *links;
+    struct item_call *calls; /* all under way */
+    struct loop_timer refresh;
+    struct loop_task lookup; /* collects the keys of one turn */
+    struct random random;
+    struct arena arena;
+    bool is_closing;
+};
+
+static const struct metric_row metric_rows[] = {
+#define METRIC(name, kind, unit, sentence) METRIC_ROW(struct item_client_metrics, name, kind, unit, sentence)
+#include "dataplane/client/client_metrics.def"
+#undef METRIC
+};
+const struct metric_table item_client_metric_table = METRIC_TABLE("item_client", metric_rows);
+
+/* ---- nodes ---- */
+
+static struct node_link *link_find(struct item_client *c, const struct route_replica *replica)
+{
+    struct node_link *link;
+    HASH_FIND(hh, c->links, &replica->node_id, sizeof replica->node_id, link);
+    if (link != NULL && link->port == replica->port && strcmp(link->host, replica->host) == 0)
+        return link;
+    if (link != NULL) { /* it moved */
+        HASH_DEL(c->links, link);
+        wire_client_close(link->wire, NULL, NULL);
+        memory_free(link);
+    }
+    link = memory_zalloc(sizeof *link);
+    if (link == NULL)
+        return NULL;
+    link->node_id = replica->node_id;
+    link->port = replica->port;
+    snprintf(link->host, sizeof link->host, "%s", replica->host);
+    char name[32];
+    snprintf(name, sizeof name, "node-%u", link->node_id);
+    const struct wire_client_options options = {
+        .name = name,
+        .host = link->host,
+        .port = link->port,
+        .identity = c->options.identity,
+        .peer_node_id = link->node_id,
+        .metrics = c->options.wire_metrics,
+    };
+    struct error error = {.code = ERR_OK};
+    if (wire_client_open(c->loop, &options, &link->wire, &error) != ERR_OK) {
+        log_warn("node_unusable", "node=%u reason=\"%s\"", link->node_id, error.text);
+        memory_free(link);
+        return NULL;
+    }
+    HASH_ADD(hh, c->links, node_id, sizeof link->node_id, link);
+    if (HASH_ADD_FAILED(link)) {
+        wire_client_close(link->wire, NULL, NULL);
+        memory_free(link);
+        return NULL;
+    }
+    return link;
+}
+
+/* ---- a call's course ---- */
+
+static void attempt(struct item_call *call);
+
+static void finish(struct item_call *call, enum err err, const ProtobufCMessage *header, struct slice payload)
+{
+    struct item_client *c = call->client;
+    loop_timer_stop(c->loop, &call->timer);
+    *call->previous = call->next;
+    if (call->next != NULL)
+        call->next->previous = call->previous;
+    metric_record(&c->options.metrics->call_time, clock_boot_us() - call->began_us);
+    call->done(call, err, header, payload);
+}
+
+static void time_out(struct item_call *call)
+{
+    metric_increment(&call->client->options.metrics->timeouts);
+    finish(call, call->is_write && !call->may_be_applied ? ERR_UNAVAILABLE : ERR_TIMEOUT, NULL, SLICE_EMPTY);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct item_call *call = timer->data;
+    if (clock_boot_us() >= call->deadline_us)
+        time_out(call);
+    else
+        attempt(call);
+}
+
+/* Wait longer with each attempt, with jitter, so that a failover is not met by a herd. */
+static void retry_later(struct item_call *call)
+{
+    struct item_client *c = call->client;
+    uint64_t pause_us = RETRY_US_FIRST << (call->attempts < 6 ? call->attempts : 6);
+    if (pause_us > RETRY_US_MAX)
+        pause_us = RETRY_US_MAX;
+    uint64_t due_us = loop_now_us(c->loop) + pause_us / 2 + random_below(&c->random, pause_us);
+    if (due_us > call->deadline_us)
+        due_us = call->deadline_us;
+    loop_timer_start(c->loop, &call->timer, due_us);
+}
+
+static void look_up_later(struct item_call *call)
+{
+    struct item_client *c = call->client;
+    call->waits_for_route = true;
+    loop_defer(c->loop, &c->lookup);
+    loop_timer_start(c->loop, &call->timer, call->deadline_us);
+}
+
+static void on_lookup(struct loop_task *task)
+{
+    struct item_client *c = task->data;
+    struct slice keys[REFRESH_KEYS_MAX];
+    size_t count = 0;
+    for (struct item_call *call = c->calls; call != NULL && count < REFRESH_KEYS_MAX; call = call->next)
+        if (call->waits_for_route)
+            keys[count++] = call->key;
+    if (count == 0)
+        return;
+    metric_add(&c->options.metrics->lookups, count);
+    c->options.lookup(c, keys, count, c->options.data);
+}
+
+void item_client_looked_up(struct item_client *c)
+{
+    struct item_call *next;
+    for (struct item_call *call = c->calls; call != NULL; call = next) {
+        next = call->next;
+        if (!call->waits_for_route)
+            continue;
+        call->waits_for_route = false;
+        if (route_cache_find(c->routes, call->key) != NULL)
+            loop_timer_start(c->loop, &call->timer, loop_now_us(c->loop));
+        else {
+            call->attempts++;
+            retry_later(call);
+        }
+    }
+}
+
+void item_client_learn(struct item_client *c, const Sluice__Dataplane__Route *route)
+{
+    if (route_cache_put(c->routes, route) != ERR_OK)
+        log_warn("route_not_kept", "group=%llu reason=memory", (unsigned long long)route->group_id);
+    metric_set(&c->options.metrics->routes, route_cache_count(c->routes));
+}
+
+/* ---- whom to ask ---- */
+
+static const struct route_replica *next_in_turn(struct item_call *call, const struct route *route)
+{
+    for (uint32_t i = 0; i < route->replica_count; i++) {
+        const struct route_replica *r = &route->replicas[call->replica_next++ % route->replica_count];
+        if (r->kind == 0)
+            return r;
+    }
+    return NULL;
+}
+
+static const struct route_replica *leader_of(const struct route *route)
+{
+    for (uint32_t i = 0; i < route->replica_count; i++)
+        if (route->replicas[i].replica_id == route->leader_replica_id)
+            return &route->replicas[i];
+    return NULL;
+}
+
+static const struct route_replica *nearest(struct item_call *call, const struct route *route)
+{
+    for (uint32_t i = 0; i < route->replica_count; i++)
+        if (route->replicas[i].kind == 0 && strcmp(route->replicas[i].zone, call->client->options.zone) == 0)
+            return &route->replicas[i];
+    return next_in_turn(call, route);
+}
+
+static const struct route_replica *choose(struct item_call *call, const struct route *route)
+{
+    bool is_eventual =
+        !call->is_write && call->read.consistency == SLUICE__DATAPLANE__READ_CONSISTENCY__EVENTUAL;
+    if (call->attempts == 0 && is_eventual)
+        return nearest(call, route);
+    if (is_eventual)
+        return next_in_turn(call, route);
+    const struct route_replica *leader = leader_of(route);
+    /* The leader that just failed us may be gone: every other time, ask whoever else may know. */
+    if (leader != NULL && (leader->replica_id != call->asked_replica_id || call->attempts % 2 == 0))
+        return leader;
+    const struct route_replica *other = next_in_turn(call, route);
+    if (other != NULL && other->replica_id == call->asked_replica_id)
+        other = next_in_turn(call, route);
+    return other;
+}
+
+/* ---- answers ---- */
+
+static void learn_or_forget(struct item_call *call, const Sluice__Dataplane__Route *route)
+{
+    if (route != NULL)
+        item_client_learn(call->client, route);
+    else
+        route_cache_forget(call->client->routes, call->key, call->group_id);
+}
+
+/* The node said no, or nothing. */
+static void on_refusal(struct item_call *call, enum err err)
+{
+    struct item_client_metrics *metrics = call->client->options.metrics;
+    switch ((int)err) {
+    case ERR_UNKNOWN_OUTCOME:
+    case ERR_TIMEOUT:
+        call->may_be_applied = true;
+        metric_increment(&metrics->retries_unknown);
+        break;
+    default:
+        metric_increment(&metrics->retries_not_applied);
+        break;
+    }
+    retry_later(call);
+}
+
+struct verdict {
+    Sluice__Dataplane__Status status;
+    const Sluice__Dataplane__Route *route;
+};
+
+static bool is_final(Sluice__Dataplane__Status status)
+{
+    return status == SLUICE__DATAPLANE__STATUS__OK || status == SLUICE__DATAPLANE__STATUS__NOT_FOUND ||
+           status == SLUICE__DATAPLANE__STATUS__CONDITION_FAILED ||
+           status == SLUICE__DATAPLANE__STATUS__INVALID;
+}
+
+static void on_verdict(struct item_call *call, struct verdict v)
+{
+    struct item_client_metrics *metrics = call->client->options.metrics;
+    switch ((int)v.status) {
+    case SLUICE__DATAPLANE__STATUS__NOT_LEADER:
+        metric_increment(&metrics->retries_not_leader);
+        if (v.route != NULL)
+            item_client_learn(call->client, v.route);
+        break;
+    case SLUICE__DATAPLANE__STATUS__WRONG_RANGE:
+    case SLUICE__DATAPLANE__STATUS__NO_GROUP:
+        metric_increment(&metrics->retries_wrong_range);
+        learn_or_forget(call, v.route);
+        break;
+    case SLUICE__DATAPLANE__STATUS__UNKNOWN:
+        on_refusal(call, ERR_UNKNOWN_OUTCOME);
+        return;
+    default:
+        metric_increment(&metrics->retries_not_applied);
+        break;
+    }
+    /* A hint to another leader is worth following at once; the first time only, so that two nodes that point
+     * at each other do not spin. */
+    struct route *route = route_cache_find(call->client->routes, call->key);
+    if (call->attempts <= 1 && route != NULL && route->leader_replica_id != 0 &&
+        route->leader_replica_id != call->asked_replica_id)
+        loop_timer_start(call->client->loop, &call->timer, loop_now_us(call->client->loop));
+    else
+        retry_later(call);
+}
+
+static void on_response(enum err err, const struct frame *response, void *data)
+{
+    struct item_call *call = data;
+    struct item_client *c = call->client;
+    if (err == ERR_CLOSED && c->is_closing) {
+        finish(call, ERR_CLOSED, NULL, SLICE_EMPTY);
+        return;
+    }
+    if (err != ERR_OK) {
+        on_refusal(call, err == ERR_CLOSED ? ERR_UNKNOWN_OUTCOME : err);
+        return;
+    }
+    arena_reset(&c->arena);
+    const ProtobufCMessageDescriptor *descriptor = call->is_write
+                                                       ? &sluice__dataplane__write_response__descriptor
+                                                       : &sluice__dataplane__read_response__descriptor;
+    const ProtobufCMessage *header = proto_unpack(descriptor, response->header, &c->arena);
+    if (header == NULL) {
+        on_refusal(call, ERR_UNKNOWN_OUTCOME);
+        return;
+    }
+    const Sluice__Dataplane__WriteResponse *write = (const Sluice__Dataplane__WriteResponse *)header;
+    const Sluice__Dataplane__ReadResponse *read = (const Sluice__Dataplane__ReadResponse *)header;
+    const struct verdict v = call->is_write ? (struct verdict){write->status, write->route}
+                                            : (struct verdict){read->status, read->route};
+    if (is_final(v.status))
+        finish(call, ERR_OK, header, response->payload);
+    else
+        on_verdict(call, v);
+}
+
+/* ---- asking ---- */
+
+static const ProtobufCMessage *fill_header(struct item_call *call, const struct route *route,
+                                           uint32_t left_us)
+{
+    if (call->is_write) {
+        call->write.group_id = route->group_id;
+        call->write.range_epoch = route->range_epoch;
+        call->write.key = proto_bytes(call->key);
+        call->write.deadline_us = left_us;
+        return &call->write.base;
+    }
+    call->read.group_id = route->group_id;
+    call->read.range_epoch = route->range_epoch;
+    call->read.key = proto_bytes(call->key);
+    call->read.deadline_us = left_us;
+    return &call->read.base;
+}
+
+static void ask(struct item_call *call, const struct route *route, const struct route_replica *replica,
+                uint64_t now_us)
+{
+    struct item_client *c = call->client;
+    uint64_t attempt_us = c->options.attempt_us;
+    if (now_us + attempt_us > call->deadline_us)
+        attempt_us = call->deadline_us - now_us;
+    call->attempts++;
+    call->group_id = route->group_id;
+    call->asked_replica_id = replica->replica_id;
+    const struct wire_message message = {
+        .type = call->is_write ? DATAPLANE_FRAME_WRITE : DATAPLANE_FRAME_READ,
+        .header = fill_header(call, route, (uint32_t)attempt_us),
+        .payload = call->payload,
+        .payload_count = call->payload_count,
+    };
+    struct node_link *link = link_find(c, replica);
+    enum err err = link == NULL
+                       ? ERR_NO_MEMORY
+                       : wire_client_call(link->wire, &message, now_us + attempt_us, on_response, call);
+    metric_increment(&c->options.metrics->attempts);
+    if (err != ERR_OK)
+        retry_later(call);
+}
+
+static void attempt(struct item_call *call)
+{
+    struct item_client *c = call->client;
+    uint64_t now_us = clock_boot_us();
+    if (now_us >= call->deadline_us) {
+        time_out(call);
+        return;
+    }
+    struct route *route = route_cache_find(c->routes, call->key);
+    const struct route_replica *replica = route == NULL ? NULL : choose(call, route);
+    if (replica == NULL) {
+        look_up_later(call);
+        return;
+    }
+    route->is_used = true;
+    ask(call, route, replica, now_us);
+}
+
+void item_client_begin(struct item_client *c, struct item_call *call)
+{
+    uint64_t now_us = clock_boot_us();
+    if (call->deadline_us > now_us + ITEM_CALL_US_MAX)
+        call->deadline_us = now_us + ITEM_CALL_US_MAX;
+    call->client = c;
+    call->began_us = now_us;
+    call->timer = (struct loop_timer){.fire = on_timer, .data = call};
+    call->attempts = 0;
+    call->next = c->calls;
+    if (c->calls != NULL)
+        c->calls->previous = &call->next;
+    call->previous = &c->calls;
+    c->calls = call;
+    metric_increment(&c->options.metrics->calls);
+    if (now_us < call->deadline_us)
+        attempt(call);
+    else /* never answer inside this call */
+        loop_timer_start(c->loop, &call->timer, now_us);
+}
+
+/* ---- refreshing ---- */
+
+static void on_refresh(struct loop_timer *timer)
+{
+    struct item_client *c = timer->data;
+    struct slice keys[REFRESH_KEYS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < route_cache_count(c->routes) && count < REFRESH_KEYS_MAX; i++) {
+        struct route *route = route_cache_at(c->routes, i);
+        if (route->is_used)
+            keys[count++] = route->start;
+        route->is_used = false;
+    }
+    if (count > 0)
+        c->options.lookup(c, keys, count, c->options.data);
+    metric_add(&c->options.metrics->refreshes, count);
+    loop_timer_start(c->loop, &c->refresh, loop_now_us(c->loop) + c->options.refresh_us);
+}
+
+size_t item_client_route_count(const struct item_client *c)
+{
+    return route_cache_count(c->routes);
+}
+
+/* ---- life ---- */
+
+enum err item_client_create(struct loop *loop, const struct item_client_options *options,
+                            struct item_client **ret_client)
+{
+    struct item_client *c = memory_zalloc(sizeof *c);
+    if (c == NULL)
+        return ERR_NO_MEMORY;
+    c->options = *options;
+    if (c->options.attempt_us == 0)
+        c->options.attempt_us = ATTEMPT_US;
+    if (c->options.refresh_us == 0)
+        c->options.refresh_us = REFRESH_US;
+    c->loop = loop;
+    c->refresh = (struct loop_timer){.fire = on_refresh, .data = c};
+    c->lookup = (struct loop_task){.run = on_lookup, .data = c};
+    random_init(&c->random, clock_boot_us());
+    arena_init(&c->arena, ARENA_BLOCK, ARENA_MAX);
+    c->routes = route_cache_create();
+    if (c->routes == NULL) {
+        memory_free(c);
+        return ERR_NO_MEMORY;
+    }
+    loop_timer_start(loop, &c->refresh, loop_now_us(loop) + c->options.refresh_us);
+    *ret_client = c;
+    return ERR_OK;
+}
+
+void item_client_destroy(struct item_client *c)
+{
+    if (c == NULL)
+        return;
+    c->is_closing = true;
+    loop_timer_stop(c->loop, &c->refresh);
+    loop_undefer(c->loop, &c->lookup);
+    while (c->links != NULL) { /* ends the calls that are at a node */
+        struct node_link *link = c->links;
+        HASH_DEL(c->links, link);
+        wire_client_close(link->wire, NULL, NULL);
+        memory_free(link);
+    }
+    while (c->calls != NULL) /* and those that wait */
+        finish(c->calls, ERR_CLOSED, NULL, SLICE_EMPTY);
+    arena_deinit(&c->arena);
+    route_cache_destroy(c->routes);
+    memory_free(c);
+}
