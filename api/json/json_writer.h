@@ -9,6 +9,7 @@ struct json_writer {
     struct buffer *to;
     /* Leave alone. */
     bool is_comma_due;
+    uint8_t level; /* of nested values */
 };
 
 void json_writer_init(struct json_writer *w, struct buffer *to);
@@ -34,6 +35,6 @@ static inline void json_write_capacity(struct json_writer *w, struct capacity un
 /* A finished JSON value, as it is. */
 void json_write_raw(struct json_writer *w, struct slice json);
 
-/* Canonical item bytes as {"name":{"S":"..."},...}; a value as {"S":"..."}. */
+/* Canonical item bytes (item_check) as {"name":{"S":"..."},...}; a value as {"S":"..."}. */
 void json_write_item(struct json_writer *w, struct slice item);
 void json_write_value(struct json_writer *w, struct value_view value);

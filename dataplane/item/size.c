@@ -15,19 +15,35 @@ static size_t set_size_bytes(struct value_view value)
     return bytes;
 }
 
-static size_t list_size_bytes(struct slice body)
+static size_t size_of_value(struct value_view value, unsigned level);
+
+static size_t size_of_attributes(struct slice item, unsigned level)
 {
     struct reader at;
-    struct value_view value;
-    size_t bytes = CONTAINER_BYTES;
-    reader_init(&at, body);
-    while (list_next(&at, &value))
-        bytes += ELEMENT_BYTES + value_size_bytes(value);
+    struct attribute_view attribute;
+    size_t bytes = 0;
+    item_iterate(item, &at);
+    while (item_next(&at, &attribute))
+        bytes += attribute.name.length + size_of_value(attribute.value, level);
     return bytes;
 }
 
-size_t value_size_bytes(struct value_view value)
+static size_t size_of_elements(struct slice body, unsigned level)
 {
+    struct reader at;
+    struct value_view value;
+    size_t bytes = 0;
+    reader_init(&at, body);
+    while (list_next(&at, &value))
+        bytes += ELEMENT_BYTES + size_of_value(value, level);
+    return bytes;
+}
+
+/* level  guards against unchecked bytes: a checked item ends before the limit */
+static size_t size_of_value(struct value_view value, unsigned level)
+{
+    if (level > VALUE_LEVELS_MAX)
+        return value.body.length;
     switch (value.tag) {
     case VALUE_S:
     case VALUE_B:
@@ -39,23 +55,23 @@ size_t value_size_bytes(struct value_view value)
     case VALUE_BS:
         return set_size_bytes(value);
     case VALUE_M:
-        return CONTAINER_BYTES + ELEMENT_BYTES * item_count(value.body) + item_size_bytes(value.body);
+        return CONTAINER_BYTES + ELEMENT_BYTES * item_count(value.body) +
+               size_of_attributes(value.body, level + 1);
     case VALUE_L:
-        return list_size_bytes(value.body);
+        return CONTAINER_BYTES + size_of_elements(value.body, level + 1);
     default: /* NULL, BOOL */
         return 1;
     }
 }
 
+size_t value_size_bytes(struct value_view value)
+{
+    return size_of_value(value, 1);
+}
+
 size_t item_size_bytes(struct slice item)
 {
-    struct reader at;
-    struct attribute_view attribute;
-    size_t bytes = 0;
-    item_iterate(item, &at);
-    while (item_next(&at, &attribute))
-        bytes += attribute.name.length + value_size_bytes(attribute.value);
-    return bytes;
+    return size_of_attributes(item, 1);
 }
 
 static int64_t units(uint64_t bytes, uint64_t unit_bytes)
