@@ -16,7 +16,6 @@ struct program_builder {
         struct buffer bytes;
         uint32_t count;
     } names, values, paths;
-    bool has_failed;
 };
 
 void program_builder_init(struct program_builder *b, enum program_kind kind);

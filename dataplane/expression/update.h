@@ -8,12 +8,6 @@
 #include "base/error.h"
 #include "dataplane/expression/program.h"
 
-enum {
-    /* No value or item may grow beyond this while it is computed. An item at DynamoDB's 400 KB is smaller in
-     * our encoding, whatever it consists of (docs/formats/program.md); larger ones are refused anyway. */
-    UPDATE_BYTES_MAX = 4 * 400 * 1024,
-};
-
 struct update_request {
     const struct program *program; /* PROGRAM_UPDATE, or NULL: create the item or leave it as it is */
     bool has_old;                  /* false: there is no such item */
@@ -23,9 +17,10 @@ struct update_request {
 
 /* Compute the new item.
  *
- * The item's size is not limited here to 400 KB: the caller checks that (dataplane/item/size.h).
- * Without an old item the new one starts from key_item. ret_item may be the old item's own bytes, if nothing
- * changed; otherwise it is in `arena`.
+ * Without an old item the new one starts from key_item, and removals are ignored (DynamoDB ignores even
+ * `REMOVE x.y` then); if !update_creates_item, nothing is to be written. ret_item may be the old item's or
+ * key_item's own bytes, if nothing changed; otherwise it is in `arena`. The caller checks the 400 KB limit
+ * (dataplane/item/size.h); beyond ITEM_ENCODED_BYTES_MAX it is refused here already, in the same words.
  *
  * ERR_VALIDATION  the update does not fit this item; `error` has DynamoDB's words.
  * ERR_CORRUPT     the item's bytes are damaged.
