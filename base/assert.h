@@ -7,8 +7,7 @@
 
 #include <assert.h>
 
-#define ASSERT(condition)                                                       \
-    ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__, __func__))
+#define ASSERT(condition) ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__, __func__))
 
 #ifdef SLUICE_SLOW_CHECKS
 #define ASSERT_SLOW(condition) ASSERT(condition)

@@ -25,6 +25,13 @@ void buffer_clear(struct buffer *b)
     b->has_failed = false;
 }
 
+void buffer_cut(struct buffer *b, size_t length)
+{
+    ASSERT(length <= b->length);
+    b->length = length;
+    b->has_failed = false;
+}
+
 bool buffer_reserve(struct buffer *b, size_t bytes)
 {
     if (b->has_failed)

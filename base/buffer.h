@@ -22,6 +22,9 @@ void buffer_init(struct buffer *b, size_t length_max);
 void buffer_deinit(struct buffer *b);
 /* Empty it, keeping the memory. */
 void buffer_clear(struct buffer *b);
+/* Cut back to `length` (at most the present one), as if what is behind it had never been tried; clears a
+ * failure. */
+void buffer_cut(struct buffer *b, size_t length);
 /* Room for `bytes` more, without writing; false when that is over the cap or there is no memory. */
 bool buffer_reserve(struct buffer *b, size_t bytes);
 /* Lengthen by `bytes` that the caller fills in; NULL when it failed. Valid until the next append. */

@@ -26,11 +26,11 @@ struct error {
 };
 
 /* Leave this function with the callee's error; for use where nothing is held. */
-#define TRY(call)                      \
-    do {                               \
-        enum err try_err = (call);     \
-        if (try_err != ERR_OK)         \
-            return try_err;            \
+#define TRY(call)                  \
+    do {                           \
+        enum err try_err = (call); \
+        if (try_err != ERR_OK)     \
+            return try_err;        \
     } while (0)
 
 /* Run `function(&variable)` when the variable's scope ends. */

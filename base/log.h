@@ -21,9 +21,9 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 /* Each calling place's own count of what it logged; leave alone. */
 struct log_site {
-    uint64_t window_us; /* atomic: when the current second began */
-    uint32_t count;     /* atomic */
-    uint32_t suppressed;
+    uint64_t window_us;  /* atomic: when the current second began */
+    uint32_t count;      /* atomic */
+    uint32_t suppressed; /* atomic */
 };
 
 /* Send lines to a file (appended, created with mode 0640), or to stderr with NULL, as at the start.

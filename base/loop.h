@@ -2,7 +2,7 @@
  *
  *     one turn:   timers -> [deferred, hooks] -> poll for I/O, callbacks -> [deferred, hooks] -> closings
  *
- * - time, read twice a turn (after the poll and after the timers): `loop_now_us`;
+ * - time, read at most once in each half of a turn: `loop_now_us`;
  * - deferred calls: a completion never runs inside the call that asked for it;
  * - turn hooks: work collected during the callbacks is done once (the wire flushes its batches there);
  * - timers that are plain structs: stopping one is immediate, there is no asynchronous close;
@@ -15,12 +15,15 @@
 
 #include "base/error.h"
 #include "base/metrics.h"
+#include "base/timer_heap.h"
 
 struct loop_metrics {
 #define METRIC(name, kind, unit, sentence) struct metric_##kind name;
 #include "base/loop_metrics.def"
 #undef METRIC
 };
+
+extern const struct metric_table loop_metric_table;
 
 /* Embedded in whatever is deferred; zero it first. One task is queued at most once. */
 struct loop_task {
@@ -39,23 +42,13 @@ struct loop_hook {
     struct loop_hook *next;
 };
 
-/* Embedded; zero it first. Fires once. */
-struct loop_timer {
-    void (*fire)(struct loop_timer *timer);
-    void *data;
-    /* Leave alone. A node of a pairing heap. */
-    uint64_t due_us;
-    struct loop_timer *child;
-    struct loop_timer *sibling;
-    struct loop_timer *previous; /* parent of a first child, else the sibling before; itself at the root */
-};
-
 struct loop {
     uv_loop_t uv;
     struct loop_metrics metrics;
     /* Leave alone. */
     uint64_t now_us;
-    uint64_t turn_began_us;
+    uint64_t poll_began_us; /* end of the last turn's own work, as of idle_ns_before */
+    uint64_t idle_ns_before;
     uv_prepare_t prepare;
     uv_check_t check;
     uv_idle_t idle;
@@ -64,8 +57,8 @@ struct loop {
     struct loop_timer *timers;
     struct loop_task *tasks; /* circular list, NULL = empty */
     struct loop_hook *hooks;
-    bool is_turning;
-    bool is_closing;
+    bool are_hooks_wanted;
+    bool is_time_known; /* not while and after it slept in the kernel */
 };
 
 /* ERR_NO_MEMORY, ERR_IO (no descriptors left). The struct must not move afterwards. */
@@ -81,11 +74,13 @@ void loop_run(struct loop *l);
 void loop_run_once(struct loop *l, unsigned wait_ms);
 void loop_stop(struct loop *l);
 
-/* The boot clock (base/clock.h) as of this half of the turn. Where a stale answer would be wrong - "is my
- * lease still valid?" - read clock_boot_us() itself. */
-static inline uint64_t loop_now_us(const struct loop *l)
+/* The boot clock (base/clock.h), read once for each half of the turn: at the first call after a poll, and
+ * again when the deferred calls begin. Where a slightly old answer would be wrong - "is my lease still
+ * valid?" - use clock_boot_us(). */
+uint64_t loop_read_time(struct loop *l);
+static inline uint64_t loop_now_us(struct loop *l)
 {
-    return l->now_us;
+    return l->is_time_known ? l->now_us : loop_read_time(l);
 }
 
 /* Run task->run soon: in this turn if it is not over, never inside this call. Again while queued: does
@@ -97,15 +92,17 @@ static inline bool loop_task_is_queued(const struct loop_task *task)
     return task->next != NULL;
 }
 
+/* The hooks run in each half turn anyway. Whoever gives a hook work from inside another hook calls
+ * loop_hooks_want, so that the loop does not go to sleep on it. */
 void loop_hook_add(struct loop *l, struct loop_hook *hook);
 /* Not from inside a hook. */
 void loop_hook_remove(struct loop *l, struct loop_hook *hook);
+static inline void loop_hooks_want(struct loop *l)
+{
+    l->are_hooks_wanted = true;
+}
 
 /* Fire at due_us of the boot clock, or up to 1 ms later (the kernel's wait is in milliseconds). Starting a
  * started timer moves it. */
 void loop_timer_start(struct loop *l, struct loop_timer *timer, uint64_t due_us);
 void loop_timer_stop(struct loop *l, struct loop_timer *timer);
-static inline bool loop_timer_is_started(const struct loop_timer *timer)
-{
-    return timer->previous != NULL;
-}

@@ -21,7 +21,6 @@ struct mailbox {
     struct mailbox_message *newest; /* atomic: pushed by senders, taken whole by the loop */
     uint64_t waiting;               /* atomic */
     uint64_t capacity;
-    bool is_closed; /* atomic */
     void (*on_close)(void *data);
     void *on_close_data;
 };

@@ -50,9 +50,11 @@ void wire_client_close(struct wire_client *c, void (*on_close)(void *data), void
 bool wire_client_is_ready(const struct wire_client *c);
 uint32_t wire_client_calls_in_flight(const struct wire_client *c);
 
-/* Ask. deadline_us on the boot clock. When the result is not ERR_OK nothing was sent and on_response never
- * runs: ERR_UNAVAILABLE  waiting to reconnect, or closing ERR_BUSY         calls_max in flight, or
- * outgoing_bytes_max collected ERR_LIMIT        larger than a frame may be ERR_NO_MEMORY */
+/* Ask. deadline_us on the boot clock. When the result is not ERR_OK, nothing was sent and on_response never runs:
+ * ERR_UNAVAILABLE  waiting to reconnect, or closing; or the deadline has passed
+ * ERR_BUSY         calls_max in flight, or outgoing_bytes_max collected
+ * ERR_LIMIT        larger than a frame may be
+ * ERR_NO_MEMORY */
 enum err wire_client_call(struct wire_client *c, const struct wire_message *message, uint64_t deadline_us,
                           wire_response_cb on_response, void *data) MUST_CHECK;
 
