@@ -36,7 +36,7 @@ struct admin_request {
  * loop owns: use admin_handle_on_loop for that. */
 typedef int (*admin_handler)(const struct admin_request *request, struct buffer *to, void *data);
 
-/* ERR_CONFIG: not an address. ERR_IO: it cannot listen. ERR_NO_MEMORY. */
+/* ERR_CONFIG: not an address. ERR_EXISTS: the port is taken. ERR_IO: it cannot listen. ERR_NO_MEMORY. */
 enum err admin_open(const struct admin_options *options, struct admin **ret_admin,
                     struct error *error) MUST_CHECK;
 /* Waits for handlers that run. NULL: does nothing. */

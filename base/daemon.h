@@ -56,6 +56,8 @@ struct daemon_options {
     void *data;
 };
 
+enum { DAEMON_SIGNALS = 3 };
+
 struct daemon {
     struct loop loop;
     struct mailbox mailbox; /* into the loop; also for admin_handle_on_loop */
@@ -65,8 +67,9 @@ struct daemon {
     struct arena arena; /* as long as the process: strings of the settings */
     /* Leave alone. */
     const struct daemon_options *options;
-    uv_signal_t signals[3];
-    struct loop_timer timer;
+    uv_signal_t signals[DAEMON_SIGNALS];
+    struct loop_timer timer; /* draining, then stopping, takes too long */
+    struct loop_task drained;
     enum daemon_phase {
         DAEMON_STARTING,
         DAEMON_RUNNING,
@@ -85,7 +88,7 @@ void daemon_ready(struct daemon *d);
 void daemon_not_ready(struct daemon *d);
 /* Draining is over. */
 void daemon_drained(struct daemon *d);
-/* Go down by ourselves, as if by SIGTERM, with this exit status. */
+/* Go down by ourselves, as if by SIGTERM, with this exit status. Never drains inside this call. */
 void daemon_shut_down(struct daemon *d, int exit_status);
 
 /* What this thread is doing, for the crash report: "request 7f3a partition 12". Kept by reference: the text
