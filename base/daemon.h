@@ -68,8 +68,10 @@ struct daemon {
     /* Leave alone. */
     const struct daemon_options *options;
     uv_signal_t signals[DAEMON_SIGNALS];
-    struct loop_timer timer; /* draining, then stopping, takes too long */
+    struct loop_timer drain_timer;
+    uv_timer_t stop_timer; /* libuv's, as it must not keep the loop alive */
     struct loop_task drained;
+    struct loop_task shut_down;
     enum daemon_phase {
         DAEMON_STARTING,
         DAEMON_RUNNING,
