@@ -1,0 +1,168 @@
+#!/usr/bin/python3
+"""Numbers against Python's decimal: parsing, printing, order of bytes, size, sum and difference.
+
+usage: number_check.py DRIVER [CASES] [SEED]
+
+Shares no code with the product: what DynamoDB promises is stated here again, on Decimal.
+"""
+import random
+import subprocess
+import sys
+from decimal import Context, Decimal, InvalidOperation
+
+EXACT = Context(prec=700, Emin=-999999, Emax=999999)
+DIGITS_MAX, EXPONENT_MIN, EXPONENT_MAX = 38, -130, 125
+
+
+def status_of(value):
+    """What a nonzero exact value is as a DynamoDB number."""
+    value = value.normalize(EXACT)
+    if value.adjusted() > EXPONENT_MAX:
+        return "OVERFLOW"
+    if value.adjusted() < EXPONENT_MIN:
+        return "UNDERFLOW"
+    return "TOO_PRECISE" if len(value.as_tuple().digits) > DIGITS_MAX else "OK"
+
+
+def plain(value):
+    text = format(value.normalize(EXACT), "f")
+    return "0" if not value else text
+
+
+def size_of(value):
+    """One byte, plus one per base-100 digit when digits are paired at the decimal point, plus one for minus."""
+    if not value:
+        return 1
+    text = plain(EXACT.abs(value))
+    whole, _, fraction = text.partition(".")
+    whole = whole.rjust(len(whole) + len(whole) % 2, "0")
+    fraction = fraction.ljust(len(fraction) + len(fraction) % 2, "0")
+    digits = whole + fraction
+    pairs = [digits[i:i + 2] for i in range(0, len(digits), 2)]
+    while pairs and pairs[0] == "00":
+        pairs.pop(0)
+    while pairs and pairs[-1] == "00":
+        pairs.pop()
+    return 1 + len(pairs) + (value < 0)
+
+
+def random_text(rng):
+    count = rng.choice([1, 1, 2, 3, 5, 8, 17, 37, 38, 38, 39])
+    digits = "".join(rng.choice("0123456789" if rng.random() < 0.8 else "09") for _ in range(count))
+    if rng.random() < 0.2:
+        digits = "0" * rng.randrange(4) + digits + "0" * rng.randrange(45)
+    if rng.random() < 0.5:
+        at = rng.randrange(len(digits) + 1)
+        digits = digits[:at] + "." + digits[at:]
+    text = rng.choice(["", "", "-", "+"]) + digits
+    shape = rng.random()
+    if shape < 0.3:
+        text += rng.choice("eE") + str(rng.randrange(-20, 21))
+    elif shape < 0.5:
+        text += rng.choice("eE") + rng.choice(["", "+"]) + str(rng.randrange(90, 130))
+    elif shape < 0.7:
+        text += "e" + str(rng.randrange(-135, -90))
+    return text
+
+
+def garbage(rng):
+    return rng.choice(["", "-", "+", ".", "e5", "1e", "1e+", "1 ", " 1", "1.2.3", "--1", "0x10", "NaN", "Infinity",
+                       "1_000", "1e5.0", "١", "dog", "1,5", "-.", "+.e1", "1e--5"])
+
+
+def expected_parse(text):
+    if " " in text or "_" in text or not text.isascii():
+        return None
+    try:
+        value = EXACT.create_decimal(text)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() else None
+
+
+def check_parse(text, answer):
+    value = expected_parse(text)
+    fields = answer.split(" ")
+    if value is None:
+        assert fields == ["NOT_NUMERIC"], (text, answer)
+        return None
+    if not value:
+        wanted = "OVERFLOW" if value.as_tuple().exponent > EXPONENT_MAX else "OK"
+    else:
+        wanted = status_of(value)
+    assert fields[0] == wanted, (text, answer, wanted)
+    if wanted != "OK":
+        return None
+    assert fields[2] == plain(value), (text, answer, plain(value))
+    assert int(fields[3]) == size_of(value), (text, answer, size_of(value))
+    assert fields[4] == "1", (text, answer)
+    return value, bytes.fromhex(fields[1])
+
+
+def check_arithmetic(operation, a, b, answer):
+    x, y = EXACT.create_decimal(a), EXACT.create_decimal(b)
+    value = EXACT.add(x, y) if operation == "A" else EXACT.subtract(x, y)
+    wanted = status_of(value) if value else "OK"
+    fields = answer.split(" ")
+    assert fields[0] == wanted, (operation, a, b, answer, wanted)
+    if wanted == "OK":
+        assert fields[1] == plain(value), (operation, a, b, answer, plain(value))
+
+
+def near(rng, text):
+    """Another number whose digits meet those of `text`: carries and cancellations."""
+    value = EXACT.create_decimal(text)
+    if rng.random() < 0.5 or not value:
+        return random_text(rng)
+    shift = rng.randrange(-20, 21)
+    digits = rng.randrange(1, 10 ** rng.choice([1, 3, 20, 37]))
+    other = Decimal((rng.randrange(2), tuple(map(int, str(digits))), value.as_tuple().exponent + shift))
+    if rng.random() < 0.2:
+        other = EXACT.minus(value) if rng.random() < 0.5 else value
+    return str(other)
+
+
+def make_cases(rng, count):
+    good = []
+    for _ in range(count):
+        if rng.random() < 0.5 or len(good) < 10:
+            text = garbage(rng) if rng.random() < 0.03 else random_text(rng)
+            value = expected_parse(text)
+            if value is not None and (status_of(value) == "OK" if value else value.as_tuple().exponent <= EXPONENT_MAX):
+                good.append(text)
+            yield ("P", text)
+        else:
+            a = rng.choice(good)
+            b = near(rng, a)
+            value = expected_parse(b)
+            if value and status_of(value) != "OK" or not value:
+                b = rng.choice(good)
+            yield (rng.choice("AS"), a, b)
+
+
+def main():
+    driver, count = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 100000
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    cases = list(make_cases(random.Random(seed), count))
+    lines = "".join(" ".join(case) + "\n" for case in cases)
+    answers = subprocess.run([driver], input=lines, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(answers) == len(cases), (len(answers), len(cases))
+    numbers, refused = [], 0
+    for case, answer in zip(cases, answers):
+        if case[0] == "P":
+            number = check_parse(case[1], answer)
+            if number is not None:
+                numbers.append(number)
+        else:
+            check_arithmetic(*case, answer)
+        refused += not answer.startswith("OK")
+    numbers.sort(key=lambda n: n[1])
+    for (x, x_bytes), (y, y_bytes) in zip(numbers, numbers[1:]):
+        assert (x == y) == (x_bytes == y_bytes), (x, y)
+        assert x <= y, (x, y)
+        assert x_bytes == y_bytes or not y_bytes.startswith(x_bytes), (x, y)
+    print(f"numbers: {len(cases)} cases, {len(numbers)} in order, {refused} refused as expected, 0 wrong")
+
+
+if __name__ == "__main__":
+    main()
