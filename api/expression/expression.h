@@ -56,6 +56,7 @@ struct expression_context {
     struct arena *arena;
     struct expression_table *names;
     struct expression_table *values;
+    uint64_t parse; /* counts the parses */
 };
 
 /* Check the tokens and index them in `arena`, which must outlive the context.
