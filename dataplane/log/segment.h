@@ -29,7 +29,7 @@ enum {
     SEGMENT_RECORD_ALIGNMENT = 8,
     /* A segment begins with its START record, which has this size on disk. */
     SEGMENT_START_BYTES = SEGMENT_RECORD_HEADER_BYTES + 32,
-    SEGMENT_SYNCED_BYTES = SEGMENT_RECORD_HEADER_BYTES + 8,
+    SEGMENT_SYNCED_BYTES = SEGMENT_RECORD_HEADER_BYTES,
     /* Larger bodies are refused by the writer and are no record to the scan. */
     SEGMENT_BODY_BYTES_MAX = 16 * 1024 * 1024,
 };
@@ -37,7 +37,7 @@ enum {
 /* Numbers are on disk: only ever added to. Records of group 0 are the log's own. */
 enum segment_record_type {
     SEGMENT_START = 1,               /* first in each segment; body: struct segment_start */
-    SEGMENT_SYNCED = 2,              /* all below it is on disk; body: oldest generation in use (8 bytes) */
+    SEGMENT_SYNCED = 2,              /* all below it is on disk; index: oldest generation needed */
     SEGMENT_GROUP_CREATED = 3,       /* replica_id begins here with an empty log */
     SEGMENT_ENTRY = 4,               /* index, term, body: the entry as on the wire; replaces all >= index */
     SEGMENT_TRUNCATE_SUFFIX = 5,     /* entries >= index are void */
@@ -63,6 +63,10 @@ struct segment_start {
     uint64_t oldest_generation;      /* segments before this one are not needed */
     uint32_t previous_synced_offset; /* up to here the previous segment is on disk */
     uint32_t segment_bytes;
+    /* Written by a recovery: its first records repeat what stood behind previous_synced_offset. Until a
+     * SYNCED record follows them the segment is void, and the previous one counts in full; from then on
+     * the previous one counts up to previous_synced_offset. */
+    bool is_recovery;
 };
 
 /* On disk, padding included. */
@@ -85,6 +89,8 @@ void segment_record_seal(uint8_t *at, uint64_t generation, uint32_t offset, uint
 
 /* Size on disk of the laid-out record at `at`. */
 size_t segment_record_bytes_at(const uint8_t *at);
+/* The laid-out record at `at`, without any check: for the writer's own memory. */
+struct segment_record segment_record_view(const uint8_t *at);
 
 /* Both steps; returns the bytes written. */
 size_t segment_record_encode(uint8_t *to, uint64_t generation, uint32_t offset, uint32_t synced_offset,
@@ -97,9 +103,10 @@ enum err segment_start_decode(struct slice body, struct segment_start *ret_start
 
 /* ---- Reading ---- */
 
-/* Read the record at `offset` of a segment, all checks made.
- * ERR_CORRUPT  no valid record of this generation is there. */
-enum err segment_record_decode(struct slice segment, uint64_t generation, uint32_t offset,
+/* Read the record with which `bytes` begin; they stand at `offset` of a segment of this generation, and there
+ * may be more of them. All checks are made.
+ * ERR_CORRUPT  no whole record of this generation and place is there */
+enum err segment_record_decode(struct slice bytes, uint64_t generation, uint32_t offset,
                                struct segment_record *ret_record) MUST_CHECK;
 
 enum segment_step {
@@ -130,6 +137,7 @@ struct segment_scan {
     struct slice bytes;
     uint64_t generation;
     bool has_looked_ahead;
+    uint32_t last_whole_offset;
 };
 
 /* Scan a segment's bytes (all of the file) as the given generation.

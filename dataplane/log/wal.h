@@ -48,9 +48,8 @@ struct wal_damage {
 
 /* What recovery says while it reads, in the log's order. Every member is optional. */
 struct wal_recovery {
-    /* Each record of each group. After a crash during recovery the records of the last batches come twice,
-     * in the same order; applying them again leads to the same state. The body is valid during the call.
-     * Anything but ERR_OK ends wal_open with that error. */
+    /* Each record of each group, once. The body is valid during the call. Anything but ERR_OK ends wal_open
+     * with that error. */
     enum err (*on_record)(void *data, const struct segment_record *record);
     void (*on_damage)(void *data, const struct wal_damage *damage);
     void *data;
