@@ -285,13 +285,12 @@ static enum err read_value(struct attribute_reader *r)
     json_object_begin(r->j);
     while (json_object_next(r->j, &name)) {
         uint8_t tag = tag_of(name);
-        if (tag == 0 || json_peek(r->j) == JSON_NULL)
+        if (tag == 0 || json_peek(r->j) == JSON_NULL) {
             json_skip(r->j);
-        else if (has_value)
-            TRY(read_surplus(r, tag));
-        else
-            TRY(read_tagged(r, tag));
-        has_value |= tag != 0;
+            continue;
+        }
+        TRY(has_value ? read_surplus(r, tag) : read_tagged(r, tag));
+        has_value = true;
     }
     if (json_has_failed(r->j))
         return field_syntax_error(r->error);
