@@ -36,7 +36,8 @@ struct store_options {
 /* ERR_CORRUPT, ERR_IO, ERR_NO_SPACE, ERR_NOT_FOUND, ERR_NO_MEMORY; ERR_INVALID: made by a newer version */
 enum err store_open(struct store **ret_store, const struct store_options *options,
                     struct error *error) MUST_CHECK;
-/* Without a flush, as after a crash: what was not flushed comes back from the log. NULL does nothing. */
+/* Flushes what it can. The process's last moments need no close: the log has what is missing. NULL does
+ * nothing. */
 void store_close(struct store *store);
 /* Delete a closed store's files. */
 enum err store_destroy_files(const char *directory, struct error *error) MUST_CHECK;
