@@ -67,6 +67,10 @@ struct setting_row {
 #define SETTING_ROW(set, name, kind, unit, initial, minimum, maximum, sentence) \
     {#name, SETTING_##kind, #unit, initial, minimum, maximum, sentence, SETTING_OFFSET_##kind(set, name)},
 
+/* <stdbool.h> makes `bool` a macro, which an argument of SETTING_ROW has become by then. */
+#define SETTING__Bool SETTING_bool
+#define SETTING_OFFSET__Bool SETTING_OFFSET_bool
+
 /* A table and the struct that it fills. */
 struct settings_group {
     const struct setting_row *rows;
