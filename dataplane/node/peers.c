@@ -32,6 +32,11 @@ struct peers *peers_create(struct loop *loop, struct wire_identity identity, str
     return p;
 }
 
+void peers_set_identity(struct peers *p, struct wire_identity identity)
+{
+    p->identity = identity;
+}
+
 static void disconnect(struct peer *peer)
 {
     for (int i = 0; i < PEER_CHANNEL_COUNT; i++) {

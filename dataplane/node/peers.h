@@ -25,6 +25,9 @@ struct peers *peers_create(struct loop *loop, struct wire_identity identity, str
 /* Closes the connections, asynchronously as libuv does; the loop must run on until they are closed. */
 void peers_destroy(struct peers *p);
 
+/* Who we are has become known: for the connections from here on. */
+void peers_set_identity(struct peers *p, struct wire_identity identity);
+
 /* Learn or change an address; a changed one closes the old connections. ERR_NO_MEMORY, ERR_LIMIT (too long).
  */
 enum err peers_set(struct peers *p, uint32_t node_id, struct slice zone, struct slice host,

@@ -1,0 +1,97 @@
+/* sluice-node: composes the storage node from its settings. */
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "dataplane/node/node.h"
+
+struct node_settings {
+#define SETTING(name, kind, unit, initial, minimum, maximum, sentence) SETTING_FIELD_##kind(name)
+#include "dataplane/node/main/settings.def"
+#undef SETTING
+};
+
+static const struct setting_row rows[] = {
+#define SETTING(name, kind, unit, initial, minimum, maximum, sentence) \
+    SETTING_ROW(struct node_settings, name, kind, unit, initial, minimum, maximum, sentence)
+#include "dataplane/node/main/settings.def"
+#undef SETTING
+};
+
+struct process {
+    struct node_settings settings;
+    struct daemon *daemon;
+    struct node *node;
+};
+
+static void on_ready(void *data)
+{
+    daemon_ready(((struct process *)data)->daemon);
+}
+
+static void on_failed(void *data)
+{
+    daemon_shut_down(((struct process *)data)->daemon, 1);
+}
+
+static enum err start(struct daemon *d, void *data, struct error *error)
+{
+    struct process *p = data;
+    const struct node_settings *s = &p->settings;
+    p->daemon = d;
+    if (mkdir(s->data_dir, 0750) != 0 && errno != EEXIST)
+        return error_set(error, ERR_IO, "cannot create '%s'", s->data_dir);
+    const struct node_options options = {
+        .name = s->name,
+        .zone = s->zone,
+        .host = s->host,
+        .port = (uint16_t)s->port,
+        .cluster_id = s->cluster_id,
+        .data_dir = s->data_dir,
+        .control = s->control,
+        .memds = s->memds,
+        .lease_us = s->lease_us,
+        .heartbeat_us = s->heartbeat_us,
+        .flush_interval_us = s->flush_interval_us,
+        .log_retention_bytes = s->log_retention_bytes,
+        .log_segment_bytes = s->log_segment_bytes,
+        .block_cache_bytes = s->block_cache_bytes,
+        .write_buffer_bytes = s->write_buffer_bytes,
+        .on_ready = on_ready,
+        .on_failed = on_failed,
+        .data = p,
+    };
+    TRY(node_create(&d->loop, d->metrics, &options, &p->node, error));
+    return admin_handle_on_loop(d->admin, "/debug/replicas", &d->mailbox, node_show, p->node);
+}
+
+static void on_drained(void *data)
+{
+    daemon_drained(data);
+}
+
+static void drain(struct daemon *d, void *data)
+{
+    node_drain(((struct process *)data)->node, on_drained, d);
+}
+
+static void stop(struct daemon *d, void *data)
+{
+    node_close(((struct process *)data)->node);
+}
+
+int main(int argc, char **argv)
+{
+    static struct process process;
+    const struct daemon_options options = {
+        .name = "sluice-node",
+        .sentence = "Holds replicas of partitions: log, store, replication.",
+        .rows = rows,
+        .row_count = sizeof rows / sizeof rows[0],
+        .settings = &process.settings,
+        .start = start,
+        .drain = drain,
+        .stop = stop,
+        .data = &process,
+    };
+    return daemon_run(&options, argc, argv);
+}

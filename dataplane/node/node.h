@@ -1,0 +1,47 @@
+/* The storage node: replicas of many groups, one shared log, one store, and the talk with peers, routers,
+ * MemDS and control. See README.md beside this file for threads and invariants. */
+#pragma once
+
+#include "base/daemon.h"
+
+struct node;
+
+struct node_metrics {
+#define METRIC(name, kind, unit, sentence) struct metric_##kind name;
+#include "dataplane/node/node_metrics.def"
+#undef METRIC
+};
+extern const struct metric_table node_metric_table;
+
+/* Strings are borrowed for the node's life. */
+struct node_options {
+    const char *name;
+    const char *zone;
+    const char *host; /* numeric: listened on and told to others */
+    uint16_t port;
+    uint64_t cluster_id;
+    const char *data_dir;
+    const char *control; /* "host:port,..." */
+    const char *memds;
+    uint64_t lease_us;
+    uint64_t heartbeat_us;
+    uint64_t flush_interval_us;
+    uint64_t log_retention_bytes; /* log kept for followers that were away */
+    uint64_t log_segment_bytes;
+    uint64_t block_cache_bytes;
+    uint64_t write_buffer_bytes;
+    void (*on_ready)(void *data);  /* serving */
+    void (*on_failed)(void *data); /* going on is not safe: end the process */
+    void *data;
+};
+
+/* Recovers from data_dir (blocking) and begins to act on the loop.
+ * ERR_CONFIG, ERR_IO, ERR_NO_SPACE, ERR_CORRUPT, ERR_NO_MEMORY, with words. */
+enum err node_create(struct loop *loop, struct metrics *metrics, const struct node_options *options,
+                     struct node **ret_node, struct error *error) MUST_CHECK;
+/* Hand leaderships over; `drained` runs when none is left or nobody takes them within a second. */
+void node_drain(struct node *n, void (*drained)(void *data), void *data);
+/* Asynchronous: all handles close; the memory goes with the last. */
+void node_close(struct node *n);
+/* For the admin port, on the loop: one line per replica. */
+void node_show(struct buffer *to, void *data);

@@ -1,0 +1,393 @@
+/* Goals from control become replicas; what replicas are goes back as reports. Every step may be repeated.
+ *
+ * A new replica: its range goes into the store and is flushed, then its first hard state goes into the log,
+ * then it acts. Goals that come together share one flush. A crash anywhere in between leaves nothing that the
+ * repeated goal would not complete. */
+#include "base/clock.h"
+#include "dataplane/node/node_internal.h"
+
+/* ---- creating ---- */
+
+struct creation {
+    uv_work_t work;
+    struct node *node;
+    enum err err;
+    size_t count;
+    struct creating {
+        uint64_t group_id;
+        uint32_t member_count;
+        struct member members[MEMBERS_MAX];
+    } groups[];
+};
+
+static enum err begin_acting(struct replica *r, const struct creating *c)
+{
+    struct node *n = r->node;
+    struct group_update update;
+    TRY(wal_group_create(&r->log, n->port, r->group_id, r->replica_id));
+    TRY(group_bootstrap(r->group, c->members, c->member_count, &update));
+    TRY(replica_persist(r, &update.persist));
+    /* The log keeps order: whatever this replica says from here on is on disk after its first state. */
+    TRY(group_start(r->group, 0, 0, clock_boot_us()));
+    r->state = REPLICA_ACTIVE;
+    replica_report(r);
+    replica_tick(r);
+    return ERR_OK;
+}
+
+static void flush_in_pool(uv_work_t *work)
+{
+    struct creation *creation = work->data;
+    creation->err = store_flush(creation->node->store);
+}
+
+static void after_flush(uv_work_t *work, int status)
+{
+    struct creation *creation = work->data;
+    struct node *n = creation->node;
+    for (size_t i = 0; i < creation->count; i++) {
+        struct replica *r = replica_find(n, creation->groups[i].group_id);
+        if (r == NULL || r->state != REPLICA_CREATING)
+            continue;
+        enum err err = creation->err == ERR_OK ? begin_acting(r, &creation->groups[i]) : creation->err;
+        if (err != ERR_OK) {
+            log_error("replica_not_created", "group=%llu error=%s", (unsigned long long)r->group_id,
+                      err_name(err));
+            node_fail(n, "replica creation", err);
+        }
+    }
+    memory_free(creation);
+}
+
+static enum err write_range(struct replica *r)
+{
+    struct node *n = r->node;
+    struct store_batch *batch = store_batch_create();
+    if (batch == NULL)
+        return ERR_NO_MEMORY;
+    buffer_clear(&n->scratch);
+    replica_row_encode(r, &n->scratch);
+    store_batch_put_meta(batch, r->group_id, slice_from_string(NODE_META_REPLICA), buffer_view(&n->scratch));
+    store_batch_set_applied(batch, r->group_id, r->replica_id, 0, 0);
+    enum err err = buffer_has_failed(&n->scratch) ? ERR_NO_MEMORY : store_write(n->store, batch);
+    store_batch_destroy(batch);
+    return err;
+}
+
+static bool take_members(const Sluice__Controlplane__ReplicaGoal *goal, struct creating *to)
+{
+    to->group_id = goal->group_id;
+    to->member_count = (uint32_t)goal->n_first_members;
+    if (goal->n_first_members > MEMBERS_MAX)
+        return false;
+    for (uint32_t i = 0; i < to->member_count; i++) {
+        const Sluice__Controlplane__MemberGoal *m = goal->first_members[i];
+        to->members[i] = (struct member){
+            .replica_id = m->replica_id,
+            .node_id = m->node_id,
+            .kind = m->kind == 1 ? MEMBER_LOG : MEMBER_STORAGE,
+            .role = m->kind == 2 ? MEMBER_LEARNER : MEMBER_VOTER,
+        };
+    }
+    for (uint32_t i = 1; i < to->member_count; i++) /* the core wants them in order of id */
+        for (uint32_t j = i; j > 0 && to->members[j].replica_id < to->members[j - 1].replica_id; j--) {
+            struct member m = to->members[j];
+            to->members[j] = to->members[j - 1];
+            to->members[j - 1] = m;
+        }
+    return true;
+}
+
+static enum member_kind own_kind(const struct creating *c, uint64_t replica_id)
+{
+    for (uint32_t i = 0; i < c->member_count; i++)
+        if (c->members[i].replica_id == replica_id)
+            return c->members[i].kind;
+    return MEMBER_STORAGE;
+}
+
+static bool create(struct node *n, const Sluice__Controlplane__ReplicaGoal *goal, struct creation *creation)
+{
+    struct creating *c = &creation->groups[creation->count];
+    if (!take_members(goal, c) || wal_is_removed(n->wal, goal->group_id, goal->replica_id)) {
+        log_warn("goal_refused", "group=%llu replica=%llu", (unsigned long long)goal->group_id,
+                 (unsigned long long)goal->replica_id);
+        return true; /* it would not get better by repeating */
+    }
+    struct replica *r = replica_create(n, goal->group_id, goal->replica_id, own_kind(c, goal->replica_id));
+    if (r == NULL)
+        return false;
+    r->state = REPLICA_CREATING;
+    enum err err =
+        replica_set_range(r, proto_slice(goal->range_start), proto_slice(goal->range_end), goal->range_epoch);
+    if (err == ERR_OK)
+        err = write_range(r);
+    if (err != ERR_OK) {
+        replica_destroy(r);
+        return false;
+    }
+    creation->count++;
+    return true;
+}
+
+/* ---- removing ---- */
+
+struct removal {
+    uv_work_t work;
+    struct node *node;
+    struct replica *replica;
+    enum err err;
+};
+
+static void report_removed(struct node *n, uint64_t group_id, uint64_t replica_id)
+{
+    struct removed_replica *gone = memory_zalloc(sizeof *gone);
+    if (gone == NULL)
+        return; /* control repeats the goal */
+    *gone = (struct removed_replica){n->removed, group_id, replica_id, ++n->report_version};
+    n->removed = gone;
+    goals_report(n->goals);
+}
+
+static void drop_in_pool(uv_work_t *work)
+{
+    struct removal *removal = work->data;
+    struct replica *r = removal->replica;
+    removal->err = store_drop(removal->node->store, r->range_start, r->range_end, r->group_id);
+}
+
+static void after_drop(uv_work_t *work, int status)
+{
+    struct removal *removal = work->data;
+    struct node *n = removal->node;
+    struct replica *r = removal->replica;
+    if (r->pool_reads_in_flight > 0 || r->log_reads_in_flight > 0) { /* let them end first */
+        if (uv_queue_work(&n->loop->uv, &removal->work, drop_in_pool, after_drop) == 0)
+            return;
+    }
+    if (removal->err != ERR_OK)
+        log_warn("rows_not_dropped", "group=%llu error=%s", (unsigned long long)r->group_id,
+                 err_name(removal->err));
+    report_removed(n, r->group_id, r->replica_id);
+    replica_destroy(r);
+    memory_free(removal);
+}
+
+static void on_tombstone(void *cookie, enum err err)
+{
+    struct removal *removal = cookie;
+    struct node *n = removal->node;
+    n->appends_in_flight--;
+    n->append_progress_us = clock_boot_us();
+    if (err != ERR_OK) {
+        memory_free(removal);
+        node_fail(n, "log", err);
+        return;
+    }
+    if (uv_queue_work(&n->loop->uv, &removal->work, drop_in_pool, after_drop) != 0)
+        node_fail(n, "pool", ERR_BUSY);
+}
+
+static bool begin_removal(struct replica *r)
+{
+    struct node *n = r->node;
+    struct removal *removal = memory_zalloc(sizeof *removal);
+    if (removal == NULL)
+        return false;
+    *removal = (struct removal){.node = n, .replica = r};
+    removal->work.data = removal;
+    replica_stop(r, REPLICA_REMOVING);
+    enum err err = wal_group_remove(r->log, on_tombstone, removal);
+    if (err != ERR_OK) {
+        memory_free(removal);
+        node_fail(n, "log", err);
+        return false;
+    }
+    if (n->appends_in_flight++ == 0)
+        n->append_progress_us = clock_boot_us();
+    return true;
+}
+
+/* ---- goals ---- */
+
+static bool take_schema(struct replica *r, const Sluice__Controlplane__ReplicaGoal *goal)
+{
+    r->leader_preference = goal->leader_preference;
+    if (goal->schema_version <= r->goal_schema_version)
+        return true;
+    buffer_clear(&r->goal_schema);
+    buffer_append(&r->goal_schema, proto_slice(goal->schema));
+    if (buffer_has_failed(&r->goal_schema)) {
+        r->goal_schema_version = 0;
+        return false;
+    }
+    r->goal_schema_version = goal->schema_version;
+    if (r->state == REPLICA_ACTIVE)
+        loop_defer(r->node->loop, &r->work);
+    return true;
+}
+
+static bool take_goal(struct node *n, const Sluice__Controlplane__ReplicaGoal *goal,
+                      struct creation *creation)
+{
+    struct replica *r = replica_find(n, goal->group_id);
+    if (goal->state == SLUICE__CONTROLPLANE__GOAL_STATE__ABSENT) {
+        if (r == NULL || r->replica_id != goal->replica_id) {
+            report_removed(n, goal->group_id, goal->replica_id);
+            return true;
+        }
+        if (r->state == REPLICA_REMOVING)
+            return true;
+        return r->state != REPLICA_CREATING && r->log != NULL && begin_removal(r);
+    }
+    if (r != NULL && r->replica_id != goal->replica_id)
+        return false; /* the old one must go first */
+    if (r == NULL && !create(n, goal, creation))
+        return false;
+    r = replica_find(n, goal->group_id);
+    return r == NULL || take_schema(r, goal);
+}
+
+static void take_nodes(struct node *n, const Sluice__Controlplane__NodeGoals *goals)
+{
+    for (size_t i = 0; i < goals->n_nodes; i++) {
+        const Sluice__Controlplane__MemberGoal *m = goals->nodes[i];
+        if (m->port == 0 || m->port > UINT16_MAX)
+            continue;
+        enum err err = peers_set(n->peers, m->node_id, slice_from_string(m->zone), slice_from_string(m->host),
+                                 (uint16_t)m->port);
+        if (err != ERR_OK)
+            log_warn("peer_not_kept", "node=%u error=%s", m->node_id, err_name(err));
+    }
+    if (goals->n_nodes > 0)
+        node_keep_peers(n);
+}
+
+static bool become(struct node *n, uint32_t node_id)
+{
+    if (n->node_id == node_id)
+        return true;
+    if (n->node_id != 0) {
+        log_error("node_id_changed", "old=%u new=%u", n->node_id, node_id);
+        return false;
+    }
+    struct error error = {.code = ERR_OK};
+    enum err err = identity_write(n->options.data_dir, node_id);
+    n->node_id = node_id;
+    if (err == ERR_OK)
+        err = node_begin_serving(n, &error);
+    if (err != ERR_OK) {
+        log_error("node_not_started", "reason=\"%s\"", error.text);
+        node_fail(n, "start", err);
+    }
+    return err == ERR_OK;
+}
+
+bool node_on_goals(const Sluice__Controlplane__NodeGoals *goals, void *data)
+{
+    struct node *n = data;
+    if (goals->node_id == 0 || !become(n, goals->node_id))
+        return false;
+    take_nodes(n, goals);
+    struct creation *creation = memory_zalloc(sizeof *creation + goals->n_goals * sizeof creation->groups[0]);
+    if (creation == NULL)
+        return false;
+    creation->node = n;
+    creation->work.data = creation;
+    bool are_all_taken = true;
+    for (size_t i = 0; i < goals->n_goals; i++)
+        are_all_taken &= take_goal(n, goals->goals[i], creation);
+    if (creation->count == 0)
+        memory_free(creation);
+    else if (uv_queue_work(&n->loop->uv, &creation->work, flush_in_pool, after_flush) != 0)
+        node_fail(n, "pool", ERR_BUSY);
+    return are_all_taken;
+}
+
+/* ---- reports ---- */
+
+static uint32_t role_of(const struct replica *r)
+{
+    if (r->state == REPLICA_QUARANTINED)
+        return 3;
+    switch (group_status(r->group).role) {
+    case GROUP_LEADER:
+        return r->is_leading ? 2 : 1;
+    case GROUP_PRE_CANDIDATE:
+    case GROUP_CANDIDATE:
+        return 1;
+    case GROUP_FOLLOWER:
+        break;
+    }
+    return 0;
+}
+
+static Sluice__Controlplane__ReplicaReport *report_of(const struct replica *r, struct arena *arena)
+{
+    Sluice__Controlplane__ReplicaReport *report = arena_alloc(arena, sizeof *report);
+    if (report == NULL)
+        return NULL;
+    sluice__controlplane__replica_report__init(report);
+    report->replica_id = r->replica_id;
+    report->group_id = r->group_id;
+    report->role = role_of(r);
+    report->term = group_status(r->group).term;
+    report->membership_version = group_membership(r->group)->version;
+    report->applied_index = partition_applied_index(r->partition);
+    report->schema_version = partition_schema_version(r->partition);
+    report->range_epoch = r->range_epoch;
+    return report;
+}
+
+static Sluice__Controlplane__ReplicaReport *report_of_removed(const struct removed_replica *gone,
+                                                              struct arena *arena)
+{
+    Sluice__Controlplane__ReplicaReport *report = arena_alloc(arena, sizeof *report);
+    if (report == NULL)
+        return NULL;
+    sluice__controlplane__replica_report__init(report);
+    report->replica_id = gone->replica_id;
+    report->group_id = gone->group_id;
+    report->role = 4;
+    return report;
+}
+
+/* Control has heard of what it acknowledged. */
+static void forget_removed(struct node *n, uint64_t version)
+{
+    for (struct removed_replica **at = &n->removed; *at != NULL;) {
+        struct removed_replica *gone = *at;
+        if (gone->report_version > version) {
+            at = &gone->next;
+            continue;
+        }
+        *at = gone->next;
+        memory_free(gone);
+    }
+}
+
+void node_fill_report(uint64_t since_version, Sluice__Controlplane__NodeHeartbeat *heartbeat,
+                      struct arena *arena, void *data)
+{
+    struct node *n = data;
+    forget_removed(n, since_version);
+    size_t count = 0;
+    for (struct replica *r = n->replicas; r != NULL; r = r->hh.next)
+        count += r->report_version > since_version;
+    for (struct removed_replica *gone = n->removed; gone != NULL; gone = gone->next)
+        count++;
+    heartbeat->replicas = arena_alloc(arena, count * sizeof *heartbeat->replicas);
+    if (heartbeat->replicas == NULL)
+        return;
+    for (struct replica *r = n->replicas; r != NULL; r = r->hh.next) {
+        Sluice__Controlplane__ReplicaReport *report =
+            r->report_version > since_version ? report_of(r, arena) : NULL;
+        if (report != NULL)
+            heartbeat->replicas[heartbeat->n_replicas++] = report;
+    }
+    for (struct removed_replica *gone = n->removed; gone != NULL; gone = gone->next) {
+        Sluice__Controlplane__ReplicaReport *report = report_of_removed(gone, arena);
+        if (report != NULL)
+            heartbeat->replicas[heartbeat->n_replicas++] = report;
+    }
+}

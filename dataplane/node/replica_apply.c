@@ -1,0 +1,228 @@
+/* Committed entries go through the partition core into the store, and whoever waited is answered. */
+#include "base/assert.h"
+#include "base/clock.h"
+#include "dataplane/node/node_internal.h"
+
+enum {
+    APPLY_ENTRIES_MAX = 256,       /* of one group in one turn */
+    STORE_RETRY_US = 2 * 1000,     /* when the store asks for a pause */
+    CACHE_BYTES_MAX = 1024 * 1024, /* of applied entries kept for followers */
+};
+
+static enum partition_entry_kind kind_of(struct slice body)
+{
+    switch (body.length == 0 ? 0 : body.data[0]) {
+    case ENTRY_WRITE:
+        return PARTITION_ENTRY_WRITE;
+    case ENTRY_SCHEMA:
+        return PARTITION_ENTRY_SCHEMA;
+    default:
+        return PARTITION_ENTRY_NONE;
+    }
+}
+
+static void add_effect(struct replica *r, const struct partition_effect *effect)
+{
+    switch (effect->kind) {
+    case PARTITION_EFFECT_PUT:
+        store_batch_put(r->batch, effect->key, effect->envelope);
+        break;
+    case PARTITION_EFFECT_DELETE:
+        store_batch_delete(r->batch, effect->key);
+        break;
+    case PARTITION_EFFECT_SCHEMA:
+    case PARTITION_EFFECT_NONE:
+        break; /* the schema is part of the checkpoint */
+    }
+}
+
+/* Move committed entries into the partition and the batch. False: nothing new. */
+static bool fill_batch(struct replica *r)
+{
+    uint64_t first = partition_applied_index(r->partition) + 1;
+    uint64_t last = r->commit_index;
+    if (last >= first + APPLY_ENTRIES_MAX)
+        last = first + APPLY_ENTRIES_MAX - 1;
+    uint64_t index = first;
+    for (; index <= last; index++) {
+        const struct cached_entry *entry = entry_cache_find(&r->entries, index);
+        if (entry == NULL) {
+            replica_quarantine(r, "committed_entry_missing");
+            return false;
+        }
+        struct partition_effect effect;
+        enum err err =
+            partition_apply(r->partition, index, kind_of(entry->body), slice_from(entry->body, 1), &effect);
+        if (err == ERR_CORRUPT) {
+            replica_quarantine(r, "entry_damaged");
+            return false;
+        }
+        if (err != ERR_OK)
+            break; /* no memory now: the retry timer goes on from here */
+        if (effect.kind == PARTITION_EFFECT_SCHEMA)
+            replica_report(r);
+        add_effect(r, &effect);
+        r->applied_term = entry->term;
+    }
+    if (index == first)
+        return false;
+    store_batch_set_applied(r->batch, r->group_id, r->replica_id, index - 1, r->applied_term);
+    metric_add(&r->node->metrics.entries_applied, index - first);
+    return true;
+}
+
+static void answer(struct replica *r, struct write_wait *wait)
+{
+    struct node *n = r->node;
+    if (wait->is_repeat) {
+        request_answer_repeat(r, wait);
+        return;
+    }
+    Sluice__Dataplane__Status status = SLUICE__DATAPLANE__STATUS__OK;
+    if (wait->answer.status == WRITE_STATUS_CONDITION_FAILED)
+        status = SLUICE__DATAPLANE__STATUS__CONDITION_FAILED;
+    else if (wait->answer.status == WRITE_STATUS_INVALID)
+        status = SLUICE__DATAPLANE__STATUS__INVALID;
+    request_reply_write(wait->call, status, &wait->answer, NULL, wait->is_proposed ? wait->index : 0);
+    metric_increment(wait->is_proposed ? &n->metrics.writes_applied : &n->metrics.writes_refused);
+    metric_record(&n->metrics.write_time, clock_boot_us() - wait->arrived_us);
+}
+
+static struct write_wait *pop(struct replica *r)
+{
+    struct write_wait *wait = r->waits;
+    r->waits = wait->next;
+    if (r->waits == NULL)
+        r->waits_end = &r->waits;
+    return wait;
+}
+
+static void answer_applied(struct replica *r)
+{
+    uint64_t applied = partition_applied_index(r->partition);
+    while (r->waits != NULL && r->waits->index <= applied) {
+        struct write_wait *wait = pop(r);
+        answer(r, wait);
+        memory_free(wait);
+    }
+}
+
+void replica_lose_term(struct replica *r)
+{
+    struct node *n = r->node;
+    if (r->is_leading) {
+        metric_increment(&n->metrics.leads_lost);
+        metric_set(&n->metrics.groups_led, metric_value(&n->metrics.groups_led) - 1);
+    }
+    r->is_leading = r->wants_lead = r->has_proposed_schema = r->has_unflushed_proposals = false;
+    partition_drop_pending(r->partition);
+    while (r->waits != NULL) {
+        struct write_wait *wait = pop(r);
+        Sluice__Dataplane__Status status =
+            wait->is_proposed ? SLUICE__DATAPLANE__STATUS__UNKNOWN : SLUICE__DATAPLANE__STATUS__NOT_APPLIED;
+        request_reply_write(wait->call, status, NULL, NULL, 0);
+        metric_increment(wait->is_proposed ? &n->metrics.writes_unknown : &n->metrics.writes_not_applied);
+        memory_free(wait);
+    }
+}
+
+/* ---- the beginning of a lead ---- */
+
+static void propose_schema(struct replica *r)
+{
+    if (r->has_proposed_schema || r->goal_schema_version <= partition_schema_version(r->partition))
+        return;
+    struct buffer *body = &r->node->scratch;
+    buffer_clear(body);
+    buffer_append_u8(body, ENTRY_SCHEMA);
+    const struct schema_entry entry = {r->goal_schema_version, buffer_view(&r->goal_schema)};
+    schema_entry_encode(&entry, body);
+    if (buffer_has_failed(body))
+        return;
+    /* The step uses the scratch buffer for messages once it has taken the entry's bytes over. */
+    uint8_t *copy = memory_alloc(body->length);
+    if (copy == NULL)
+        return;
+    memcpy(copy, body->data, body->length);
+    struct group_event event = {.kind = GROUP_EVENT_PROPOSE, .body = slice_make(copy, body->length)};
+    struct group_update update;
+    r->has_proposed_schema = replica_step(r, &event, &update) == ERR_OK;
+    memory_free(copy);
+}
+
+static void begin_lead(struct replica *r)
+{
+    struct node *n = r->node;
+    struct group_status status = group_status(r->group);
+    if (r->wants_lead && status.role == GROUP_LEADER && status.noop_index != 0 &&
+        partition_applied_index(r->partition) >= status.noop_index) {
+        r->wants_lead = false;
+        r->is_leading = true;
+        partition_lead(r->partition, clock_boot_us());
+        metric_set(&n->metrics.groups_led, metric_value(&n->metrics.groups_led) + 1);
+        publisher_mark(n->publisher, r->group_id);
+        replica_report(r);
+    }
+    if (r->is_leading)
+        propose_schema(r);
+}
+
+/* ---- applying ---- */
+
+static void after_write(struct replica *r)
+{
+    r->has_batch = false;
+    store_batch_clear(r->batch);
+    uint64_t applied = partition_applied_index(r->partition);
+    struct group_event event = {.kind = GROUP_EVENT_APPLIED, .index = applied};
+    struct group_update update;
+    (void)replica_step(r, &event, &update); /* cannot be refused */
+    entry_cache_trim(&r->entries, applied, CACHE_BYTES_MAX);
+}
+
+void replica_apply(struct replica *r)
+{
+    struct node *n = r->node;
+    if (r->state != REPLICA_ACTIVE)
+        return;
+    if (r->batch == NULL)
+        r->batch = store_batch_create();
+    if (r->batch == NULL) {
+        loop_timer_start(n->loop, &r->apply_retry, loop_now_us(n->loop) + STORE_RETRY_US);
+        return;
+    }
+    if (!r->has_batch)
+        r->has_batch = fill_batch(r);
+    if (r->has_batch) {
+        enum err err = store_write(n->store, r->batch);
+        if (err == ERR_BUSY) {
+            metric_increment(&n->metrics.store_busy);
+            loop_timer_start(n->loop, &r->apply_retry, loop_now_us(n->loop) + STORE_RETRY_US);
+            return;
+        }
+        if (err != ERR_OK) {
+            node_fail(n, "store", err);
+            return;
+        }
+        after_write(r);
+    }
+    if (r->state != REPLICA_ACTIVE)
+        return;
+    answer_applied(r);
+    begin_lead(r);
+    if (r->commit_index > partition_applied_index(r->partition))
+        loop_defer(n->loop, &r->work);
+}
+
+enum err replica_replay(struct replica *r, uint64_t stored_index)
+{
+    partition_set_stored_index(r->partition, stored_index);
+    for (uint64_t index = r->checkpoint_index + 1; index <= stored_index; index++) {
+        const struct cached_entry *entry = entry_cache_find(&r->entries, index);
+        if (entry == NULL)
+            return ERR_CORRUPT;
+        struct partition_effect effect;
+        TRY(partition_apply(r->partition, index, kind_of(entry->body), slice_from(entry->body, 1), &effect));
+    }
+    return ERR_OK;
+}

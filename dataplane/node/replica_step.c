@@ -1,0 +1,336 @@
+/* Around the replication core: events go in with a fresh clock, actions come out as appends to the log,
+ * messages to peers, and work for the apply step. Nothing here decides anything. */
+#include "base/assert.h"
+#include "base/clock.h"
+#include "dataplane/node/node_internal.h"
+#include "dataplane/proto/frame_type.h"
+
+enum {
+    APPEND_BYTES_MAX = 1024 * 1024, /* of entries in one message */
+    LOG_READS_MAX = 8,              /* at a time, of entries that are not in memory any more */
+    PERSIST_RECORDS_MAX = GROUP_TAIL_ENTRIES_MAX + 2,
+};
+
+/* ---- to the log ---- */
+
+struct persisting {
+    struct replica *replica;
+    struct group_persist_token token;
+};
+
+static void on_persisted(void *cookie, enum err err)
+{
+    struct persisting *persisting = cookie;
+    struct replica *r = persisting->replica;
+    struct node *n = r->node;
+    struct group_event event = {.kind = GROUP_EVENT_PERSISTED, .token = persisting->token};
+    memory_free(persisting);
+    n->appends_in_flight--;
+    n->append_progress_us = clock_boot_us();
+    if (err != ERR_OK) {
+        node_fail(n, "log", err);
+        return;
+    }
+    struct group_update update;
+    if (r->state == REPLICA_ACTIVE)
+        (void)replica_step(r, &event, &update); /* an error only says that the term has moved on */
+}
+
+/* The entries' bytes stay in memory from here on: for messages, for applying, for the overlay. */
+static enum err keep_entries(struct replica *r, const struct group_persist *persist)
+{
+    if (persist->truncate_from != 0)
+        entry_cache_truncate(&r->entries, persist->truncate_from);
+    for (uint32_t i = 0; i < persist->entry_count; i++)
+        TRY(entry_cache_put(&r->entries, persist->first_index + i, persist->entries[i].term,
+                            persist->entries[i].body));
+    return ERR_OK;
+}
+
+static size_t make_records(struct replica *r, const struct group_persist *persist,
+                           struct segment_record *records)
+{
+    size_t count = 0;
+    if (persist->has_hard_state)
+        records[count++] = (struct segment_record){
+            .type = SEGMENT_HARD_STATE, .term = persist->hard_state_term, .body = persist->hard_state};
+    if (persist->truncate_from != 0)
+        records[count++] =
+            (struct segment_record){.type = SEGMENT_TRUNCATE_SUFFIX, .index = persist->truncate_from};
+    for (uint32_t i = 0; i < persist->entry_count; i++)
+        records[count++] = (struct segment_record){.type = SEGMENT_ENTRY,
+                                                   .index = persist->first_index + i,
+                                                   .term = persist->entries[i].term,
+                                                   .body = persist->entries[i].body};
+    return count;
+}
+
+enum err replica_persist(struct replica *r, const struct group_persist *persist)
+{
+    struct node *n = r->node;
+    if (!persist->is_needed)
+        return ERR_OK;
+    ASSERT(persist->entry_count + 2 <= PERSIST_RECORDS_MAX);
+    TRY(keep_entries(r, persist));
+    struct persisting *persisting = memory_alloc(sizeof *persisting);
+    if (persisting == NULL)
+        return ERR_NO_MEMORY;
+    *persisting = (struct persisting){r, persist->token};
+    struct segment_record records[PERSIST_RECORDS_MAX];
+    size_t count = make_records(r, persist, records);
+    enum err err = wal_append(r->log, records, count, on_persisted, persisting);
+    if (err != ERR_OK) {
+        memory_free(persisting);
+        return err;
+    }
+    if (n->appends_in_flight++ == 0)
+        n->append_progress_us = clock_boot_us();
+    return ERR_OK;
+}
+
+/* ---- to peers ---- */
+
+static void send_frame(struct replica *r, const struct group_message *message, struct slice payload)
+{
+    struct node *n = r->node;
+    buffer_clear(&n->fields);
+    message_encode(message, &n->fields);
+    if (buffer_has_failed(&n->fields))
+        return; /* as if lost; it is sent again */
+    Sluice__Dataplane__Replication header = SLUICE__DATAPLANE__REPLICATION__INIT;
+    header.group_id = r->group_id;
+    header.from_replica = message->from_replica;
+    header.to_replica = message->to_replica;
+    header.kind = message->kind;
+    header.term = message->term;
+    header.fields = proto_bytes(buffer_view(&n->fields));
+    const struct wire_message frame = {
+        .type = DATAPLANE_FRAME_REPLICATION,
+        .header = &header.base,
+        .payload = &payload,
+        .payload_count = payload.length > 0,
+    };
+    enum peer_channel channel =
+        message_lane(message->kind) == MESSAGE_LANE_VOTES ? PEER_CHANNEL_BEAT : PEER_CHANNEL_LOG;
+    enum err err = peers_send(n->peers, message->to_node, channel, &frame);
+    metric_increment(err == ERR_OK ? &n->metrics.replication_sent : &n->metrics.replication_dropped);
+}
+
+/* As many of the message's entries as are in memory and fit; 0 when the first is not there. */
+static uint32_t attach_cached(struct replica *r, const struct group_message *message, struct buffer *payload)
+{
+    uint32_t count = 0;
+    for (; count < message->entry_count; count++) {
+        const struct cached_entry *e = entry_cache_find(&r->entries, message->previous_index + 1 + count);
+        if (e == NULL ||
+            (count > 0 && payload->length + append_entry_bytes(e->body.length) > APPEND_BYTES_MAX))
+            break;
+        const struct group_entry entry = {e->term, e->body};
+        append_entry_encode(&entry, payload);
+    }
+    return count;
+}
+
+struct log_read {
+    struct replica *replica;
+    struct group_message message;
+};
+
+static void on_log_read(void *cookie, enum err err, const struct segment_record *entries, size_t count)
+{
+    struct log_read *read = cookie;
+    struct replica *r = read->replica;
+    struct node *n = r->node;
+    r->log_reads_in_flight--;
+    if (err == ERR_CORRUPT)
+        replica_quarantine(r, "log_read_back");
+    if (err == ERR_OK && r->state == REPLICA_ACTIVE) {
+        buffer_clear(&n->scratch);
+        for (size_t i = 0; i < count; i++) {
+            const struct group_entry entry = {entries[i].term, entries[i].body};
+            append_entry_encode(&entry, &n->scratch);
+        }
+        read->message.entry_count = (uint32_t)count;
+        if (!buffer_has_failed(&n->scratch))
+            send_frame(r, &read->message, buffer_view(&n->scratch));
+    }
+    memory_free(read);
+}
+
+/* A follower is far behind: its entries come from disk. What cannot be read now is asked for again. */
+static void send_from_log(struct replica *r, const struct group_message *message)
+{
+    if (r->log_reads_in_flight >= LOG_READS_MAX)
+        return;
+    struct log_read *read = memory_alloc(sizeof *read);
+    if (read == NULL)
+        return;
+    *read = (struct log_read){r, *message};
+    uint64_t first = message->previous_index + 1;
+    enum err err = wal_group_read(r->log, first, message->previous_index + message->entry_count,
+                                  APPEND_BYTES_MAX, on_log_read, read);
+    if (err != ERR_OK)
+        memory_free(read);
+    else
+        r->log_reads_in_flight++;
+}
+
+static void send_message(struct replica *r, const struct group_message *message)
+{
+    struct node *n = r->node;
+    if (message->kind != MESSAGE_APPEND || message->entry_count == 0) {
+        send_frame(r, message, SLICE_EMPTY);
+        return;
+    }
+    buffer_clear(&n->scratch);
+    struct group_message bounded = *message;
+    bounded.entry_count = attach_cached(r, message, &n->scratch);
+    if (bounded.entry_count == 0)
+        send_from_log(r, message);
+    else if (!buffer_has_failed(&n->scratch))
+        send_frame(r, &bounded, buffer_view(&n->scratch));
+}
+
+/* ---- the step ---- */
+
+static void arm_wake(struct replica *r)
+{
+    struct node *n = r->node;
+    uint64_t wake_us = group_wake_us(r->group, n->support, clock_boot_us());
+    /* A timer that fires too early only ticks once more: cheaper than moving it with every step. */
+    if (!loop_timer_is_started(&r->wake) || wake_us < r->wake.due_us)
+        loop_timer_start(n->loop, &r->wake, wake_us);
+}
+
+static void act(struct replica *r, const struct group_update *update)
+{
+    struct node *n = r->node;
+    if (update->is_term_lost)
+        replica_lose_term(r);
+    enum err err = replica_persist(r, &update->persist);
+    if (err != ERR_OK) {
+        node_fail(n, "log", err);
+        return;
+    }
+    for (uint32_t i = 0; i < update->message_count; i++)
+        send_message(r, &update->messages[i]);
+    if (update->commit_index > r->commit_index) {
+        r->commit_index = update->commit_index;
+        loop_defer(n->loop, &r->work);
+    }
+    if (update->is_elected) {
+        r->wants_lead = true;
+        metric_increment(&n->metrics.elections_won);
+        loop_defer(n->loop, &r->work);
+    }
+    if (update->is_elected || update->is_term_lost || update->is_membership_changed ||
+        update->is_leader_known_changed)
+        replica_report(r);
+    if (update->is_membership_changed && r->is_leading)
+        publisher_mark(n->publisher, r->group_id);
+    for (uint32_t i = 0; i < update->snapshot_count; i++)
+        log_warn("follower_beyond_log", "group=%llu replica=%llu", (unsigned long long)r->group_id,
+                 (unsigned long long)update->snapshots[i].replica_id);
+}
+
+enum err replica_step(struct replica *r, struct group_event *event, struct group_update *ret_update)
+{
+    event->support = r->node->support;
+    event->now_us = clock_boot_us();
+    group_step(r->group, event, ret_update);
+    act(r, ret_update);
+    if (r->state == REPLICA_ACTIVE)
+        arm_wake(r);
+    return ret_update->err;
+}
+
+void replica_tick(struct replica *r)
+{
+    struct group_event tick = {.kind = GROUP_EVENT_TICK};
+    struct group_update update;
+    if (r->state == REPLICA_ACTIVE)
+        (void)replica_step(r, &tick, &update); /* a tick cannot be refused */
+}
+
+/* ---- from peers ---- */
+
+static enum err decode(struct node *n, const struct frame *frame, uint64_t *ret_group_id,
+                       struct group_message *ret_message)
+{
+    arena_reset(&n->arena);
+    const Sluice__Dataplane__Replication *header =
+        proto_unpack(&sluice__dataplane__replication__descriptor, frame->header, &n->arena);
+    if (header == NULL)
+        return arena_has_failed(&n->arena) ? ERR_NO_MEMORY : ERR_INVALID;
+    *ret_group_id = header->group_id;
+    return message_decode(proto_slice(header->fields), ret_message);
+}
+
+void replica_on_frame(struct node *n, struct wire_call call, const struct frame *frame)
+{
+    uint64_t group_id;
+    struct group_message message;
+    struct wire_identity peer;
+    metric_increment(&n->metrics.replication_received);
+    if (decode(n, frame, &group_id, &message) != ERR_OK || message.entry_count > GROUP_TAIL_ENTRIES_MAX ||
+        !wire_call_peer(call, &peer) || peer.role != WIRE_ROLE_NODE || peer.node_id != message.from_node) {
+        metric_increment(&n->metrics.messages_malformed);
+        return;
+    }
+    struct group_entry entries[GROUP_TAIL_ENTRIES_MAX];
+    if (append_entries_decode(frame->payload, message.entry_count, entries) != ERR_OK) {
+        metric_increment(&n->metrics.messages_malformed);
+        return;
+    }
+    message.entries = entries;
+    struct replica *r = replica_find(n, group_id);
+    if (r == NULL || r->state != REPLICA_ACTIVE)
+        return; /* not created yet, or gone: the sender repeats what matters */
+    struct group_event event = {.kind = GROUP_EVENT_MESSAGE, .message = &message};
+    struct group_update update;
+    if (replica_step(r, &event, &update) == ERR_INVALID)
+        metric_increment(&n->metrics.messages_malformed);
+}
+
+/* ---- routes ---- */
+
+static Sluice__Dataplane__ReplicaAddress *address_of(struct node *n, const struct member *member,
+                                                     struct arena *arena)
+{
+    Sluice__Dataplane__ReplicaAddress *address = arena_alloc(arena, sizeof *address);
+    const struct peer_address *peer = peers_find(n->peers, member->node_id);
+    if (address == NULL || peer == NULL)
+        return NULL;
+    sluice__dataplane__replica_address__init(address);
+    address->replica_id = member->replica_id;
+    address->node_id = member->node_id;
+    address->kind = member->role == MEMBER_LEARNER ? 2 : (uint32_t)member->kind;
+    address->port = peer->port;
+    address->host = arena_string(arena, slice_from_string(peer->host));
+    address->zone = arena_string(arena, slice_from_string(peer->zone));
+    return arena_has_failed(arena) ? NULL : address;
+}
+
+Sluice__Dataplane__Route *replica_route(struct replica *r, struct arena *arena)
+{
+    Sluice__Dataplane__Route *route = arena_alloc(arena, sizeof *route);
+    const struct membership *membership = group_membership(r->group);
+    struct group_status status = group_status(r->group);
+    if (route == NULL)
+        return NULL;
+    sluice__dataplane__route__init(route);
+    route->group_id = r->group_id;
+    route->range_start = proto_bytes(arena_copy(arena, r->range_start));
+    route->range_end = proto_bytes(arena_copy(arena, r->range_end));
+    route->range_epoch = r->range_epoch;
+    route->membership_version = membership->version;
+    route->term = status.term;
+    route->leader_replica_id = status.leader_replica;
+    route->replicas = arena_alloc(arena, MEMBERS_MAX * sizeof *route->replicas);
+    for (uint32_t i = 0; route->replicas != NULL && i < membership->count; i++) {
+        Sluice__Dataplane__ReplicaAddress *address = address_of(r->node, &membership->members[i], arena);
+        if (address != NULL)
+            route->replicas[route->n_replicas++] = address;
+    }
+    return arena_has_failed(arena) ? NULL : route;
+}
