@@ -106,25 +106,34 @@ hidden byte acknowledged_write_missed;
 
 #define LAST(i) (LOG(i, 3) > 0 -> 12 + LOG(i, 3) : (LOG(i, 2) > 0 -> 8 + LOG(i, 2) : 4 + LOG(i, 1)))
 
-/* The node leaves its confirmed leader; unless that one relinquished, under a new epoch, so that no later heartbeat
- * revives what this group's old leader counts on. */
-inline leave_leader(i, is_released)
+/* A promise binds only those who confirmed the leader. */
+inline confirmed_leader_forget(i)
 {
     if
-    :: confirmed_leader[i] != NOBODY && !(is_released) ->
-#ifndef NO_WITHDRAWAL
-        withdrawn = PAIR(confirmed_leader[i], i);
-        if
-        :: epoch[withdrawn] == confirmed_by[i] ->
-            epoch[withdrawn] = epoch[withdrawn] + 1;
-            promise[withdrawn] = 0
-        :: else
-        fi
-#endif
+    :: confirmed_leader[i] != NOBODY -> promise[PAIR(confirmed_leader[i], i)] = 0
     :: else
     fi;
     confirmed_leader[i] = NOBODY;
     confirmed_by[i] = 0
+}
+
+/* The node leaves its confirmed leader; unless that one relinquished, under a new epoch, so that no later heartbeat
+ * revives what this group's old leader counts on. */
+inline leave_leader(i, is_released)
+{
+#ifndef NO_WITHDRAWAL
+    if
+    :: confirmed_leader[i] != NOBODY && !(is_released) ->
+        withdrawn = PAIR(confirmed_leader[i], i);
+        if
+        :: epoch[withdrawn] == confirmed_by[i] -> epoch[withdrawn] = epoch[withdrawn] + 1
+        :: else
+        fi;
+        withdrawn = 0
+    :: else
+    fi;
+#endif
+    confirmed_leader_forget(i)
 }
 
 inline pair_forget(pair)
@@ -218,8 +227,7 @@ inline entries_append(j, i)
         if
         :: term[i] < term[j] ->
             step_down(i);
-            confirmed_leader[i] = NOBODY;
-            confirmed_by[i] = 0;
+            confirmed_leader_forget(i);
             voted[i] = NOBODY
         :: else -> role[i] = FOLLOWER
         fi;
@@ -329,8 +337,7 @@ inline restart(i)
         restarts_left > 0 ->
         restarts_left = restarts_left - 1;
         step_down(i);
-        confirmed_leader[i] = NOBODY;
-        confirmed_by[i] = 0;
+        confirmed_leader_forget(i);
         if
         :: i == 0 ->
             promises_forget(0, 1);
