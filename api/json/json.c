@@ -2,8 +2,6 @@
 
 #include "api/json/json_internal.h"
 
-static const bool IS_SPACE[256] = {[' '] = true, ['\t'] = true, ['\n'] = true, ['\r'] = true};
-
 void json_init(struct json *j, struct slice text)
 {
     *j = (struct json){.next = text.data, .end = text.data == NULL ? NULL : text.data + text.length};
@@ -15,10 +13,15 @@ static bool fail(struct json *j)
     return false;
 }
 
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 /* The next byte that is not white space, which stays; -1 at the end or after a failure. */
 static inline int peek_byte(struct json *j)
 {
-    while (j->next != j->end && IS_SPACE[*j->next])
+    while (j->next != j->end && *j->next <= ' ' && is_space(*j->next))
         j->next++;
     return j->has_failed || j->next == j->end ? -1 : *j->next;
 }
@@ -67,15 +70,13 @@ enum json_type json_peek(struct json *j)
 
 bool json_string(struct json *j, struct json_string *ret_string)
 {
-    struct json_string s;
     if (!take_byte(j, '"'))
         return false;
-    size_t length = json_string_scan(slice_make(j->next, (size_t)(j->end - j->next)), &s);
+    size_t length = json_string_scan(slice_make(j->next, (size_t)(j->end - j->next)), ret_string);
     if (length == 0)
         return fail(j);
     j->next += length;
     j->is_at_start = false;
-    *ret_string = s;
     return true;
 }
 
@@ -176,11 +177,7 @@ bool json_object_begin(struct json *j)
 
 bool json_object_next(struct json *j, struct json_string *ret_name)
 {
-    struct json_string name;
-    if (!next_element(j, '}') || !json_string(j, &name) || !take_byte(j, ':'))
-        return false;
-    *ret_name = name;
-    return true;
+    return next_element(j, '}') && json_string(j, ret_name) && take_byte(j, ':');
 }
 
 bool json_array_begin(struct json *j)

@@ -76,9 +76,26 @@ static inline bool json_has_failed(const struct json *j)
 
 /* ---- strings ---- */
 
+/* The part for strings that have escapes; call the two below instead. */
+size_t json_string_unescape(struct slice raw, uint8_t *to);
+bool json_string_equals_escaped(struct slice raw, struct slice text);
+
 /* Write the string without escapes; `to` has room for raw.length. Returns the length. */
-size_t json_string_copy(struct json_string s, uint8_t *to);
-bool json_string_equals(struct json_string s, const char *text);
+static inline size_t json_string_copy(struct json_string s, uint8_t *to)
+{
+    if (s.has_escapes)
+        return json_string_unescape(s.raw, to);
+    if (s.raw.length > 0)
+        memcpy(to, s.raw.data, s.raw.length);
+    return s.raw.length;
+}
+
+static inline bool json_string_equals(struct json_string s, const char *text)
+{
+    struct slice wanted = slice_from_string(text);
+    return s.has_escapes ? json_string_equals_escaped(s.raw, wanted) : slice_equal(s.raw, wanted);
+}
+
 /* A view into the body, or a copy in the arena if there are escapes; data NULL when the arena is spent. The
  * empty string has data that is not NULL. */
 struct slice json_string_text(struct json_string s, struct arena *arena);

@@ -1,7 +1,10 @@
 /* Strings: finding their end eight bytes at a time, and taking escapes out. */
 #include "api/json/json_internal.h"
 
+#include "base/assert.h"
 #include "dataplane/item/item.h"
+
+STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte of a word is its lowest");
 
 #define EACH_BYTE(value) (0x0101010101010101U * (uint64_t)(value))
 
@@ -16,15 +19,20 @@ static inline uint64_t bytes_equal(uint64_t word, uint8_t byte)
     return bytes_below(word ^ EACH_BYTE(byte), 1);
 }
 
-/* How many bytes from here need no attention; ret_high gathers the bits of all of them. */
+/* How many bytes from here need no attention; high gathers the bits of all of them. */
 static size_t plain_bytes(const uint8_t *p, size_t left, uint64_t *high)
 {
     size_t at = 0;
     uint64_t word;
     for (; left - at >= sizeof(word); at += sizeof(word)) {
         memcpy(&word, p + at, sizeof(word));
-        if ((bytes_below(word, 0x20) | bytes_equal(word, '"') | bytes_equal(word, '\\')) != 0)
-            break;
+        uint64_t hits = bytes_below(word, 0x20) | bytes_equal(word, '"') | bytes_equal(word, '\\');
+        if (hits != 0) {
+            /* Borrows only travel up, so the lowest flag is a true one. */
+            unsigned bits = (unsigned)__builtin_ctzll(hits) & ~7U;
+            *high |= word & (((uint64_t)1 << bits) - 1);
+            return at + bits / 8;
+        }
         *high |= word;
     }
     for (; at < left && p[at] >= 0x20 && p[at] != '"' && p[at] != '\\'; at++)
@@ -112,7 +120,8 @@ size_t json_string_scan(struct slice text, struct json_string *ret_string)
     struct slice raw = slice_make(text.data, at);
     if ((high & EACH_BYTE(0x80)) != 0 && !utf8_is_valid(raw))
         return 0;
-    *ret_string = (struct json_string){raw, has_escapes};
+    ret_string->raw = raw;
+    ret_string->has_escapes = has_escapes;
     return at + 1;
 }
 
@@ -129,22 +138,17 @@ static size_t put_utf8(uint32_t c, uint8_t *to)
     return length;
 }
 
-size_t json_string_copy(struct json_string s, uint8_t *to)
+size_t json_string_unescape(struct slice raw, uint8_t *to)
 {
-    if (!s.has_escapes) {
-        if (s.raw.length > 0)
-            memcpy(to, s.raw.data, s.raw.length);
-        return s.raw.length;
-    }
     size_t length = 0;
-    for (size_t at = 0; at < s.raw.length;) {
-        const uint8_t *p = s.raw.data + at;
+    for (size_t at = 0; at < raw.length;) {
+        const uint8_t *p = raw.data + at;
         uint32_t code_point = 0;
         if (*p != '\\') {
             to[length++] = *p;
             at++;
         } else if (p[1] == 'u') {
-            at += unicode_escape(p, s.raw.length - at, &code_point);
+            at += unicode_escape(p, raw.length - at, &code_point);
             length += put_utf8(code_point, to + length);
         } else {
             to[length++] = short_escape(p[1]);
@@ -154,15 +158,13 @@ size_t json_string_copy(struct json_string s, uint8_t *to)
     return length;
 }
 
-bool json_string_equals(struct json_string s, const char *text)
+bool json_string_equals_escaped(struct slice raw, struct slice text)
 {
-    /* Names in requests are ASCII and short; an escaped one is at most six times as long. */
+    /* Names in requests are short; an escaped one is at most six times as long. */
     uint8_t copy[384];
-    if (!s.has_escapes)
-        return slice_equal_string(s.raw, text);
-    if (s.raw.length > sizeof(copy))
+    if (raw.length > sizeof(copy))
         return false;
-    return slice_equal_string(slice_make(copy, json_string_copy(s, copy)), text);
+    return slice_equal(slice_make(copy, json_string_unescape(raw, copy)), text);
 }
 
 struct slice json_string_text(struct json_string s, struct arena *arena)

@@ -95,8 +95,7 @@ static void put_escaped(struct json_writer *w, uint8_t c)
     }
 }
 
-/* Quotes included. */
-static void put_string(struct json_writer *w, struct slice text)
+static void put_with_escapes(struct json_writer *w, struct slice text)
 {
     put(w, "\"", 1);
     for (size_t at = 0; at < text.length;) {
@@ -109,11 +108,33 @@ static void put_string(struct json_writer *w, struct slice text)
     put(w, "\"", 1);
 }
 
+/* Quotes included; a comma before and a colon behind where the caller says so. */
+static void put_string(struct json_writer *w, struct slice text, bool has_comma, bool has_colon)
+{
+    if (plain_bytes(text.data, text.length) != text.length) {
+        if (has_comma)
+            put(w, ",", 1);
+        put_with_escapes(w, text);
+        if (has_colon)
+            put(w, ":", 1);
+        return;
+    }
+    uint8_t *to = buffer_extend(w->to, text.length + 2 + has_comma + has_colon);
+    if (to == NULL)
+        return;
+    if (has_comma)
+        *to++ = ',';
+    *to++ = '"';
+    if (text.length > 0)
+        memcpy(to, text.data, text.length);
+    to[text.length] = '"';
+    if (has_colon)
+        to[text.length + 1] = ':';
+}
+
 void json_write_name_slice(struct json_writer *w, struct slice name)
 {
-    before_value(w);
-    put_string(w, name);
-    put(w, ":", 1);
+    put_string(w, name, w->is_comma_due, true);
     w->is_comma_due = false;
 }
 
@@ -124,8 +145,8 @@ void json_write_name(struct json_writer *w, const char *name)
 
 void json_write_string(struct json_writer *w, struct slice text)
 {
-    before_value(w);
-    put_string(w, text);
+    put_string(w, text, w->is_comma_due, false);
+    w->is_comma_due = true;
 }
 
 /* ---- numbers and words ---- */
@@ -170,7 +191,7 @@ void json_write_raw(struct json_writer *w, struct slice json)
 static void put_scalar(struct json_writer *w, uint8_t tag, struct slice body)
 {
     if (tag == VALUE_S) {
-        put_string(w, body);
+        put_string(w, body, false, false);
         return;
     }
     put(w, "\"", 1);
@@ -234,6 +255,18 @@ static void write_body(struct json_writer *w, struct value_view value)
     }
 }
 
+/* {"S": and so on, in one piece. */
+static void put_opening(struct json_writer *w, uint8_t tag)
+{
+    static const char *const OPENINGS[] = {
+        "{\"?\":",  "{\"S\":", "{\"N\":", "{\"B\":",    "{\"SS\":",  "{\"NS\":",
+        "{\"BS\":", "{\"M\":", "{\"L\":", "{\"NULL\":", "{\"BOOL\":"};
+    const char *text = OPENINGS[tag <= VALUE_BOOL ? tag : 0];
+    before_value(w);
+    put(w, text, strlen(text));
+    w->is_comma_due = false;
+}
+
 void json_write_value(struct json_writer *w, struct value_view value)
 {
     /* Deeper than any item: bytes that nobody has checked. */
@@ -242,8 +275,7 @@ void json_write_value(struct json_writer *w, struct value_view value)
         return;
     }
     w->level++;
-    json_write_object_begin(w);
-    json_write_name(w, value_tag_name(value.tag));
+    put_opening(w, value.tag);
     write_body(w, value);
     json_write_object_end(w);
     w->level--;

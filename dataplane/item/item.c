@@ -14,6 +14,11 @@ const char *value_tag_name(uint8_t tag)
 
 uint8_t value_tag_from_name(struct slice name)
 {
+    /* Once per value of each request: the usual one-letter names without a search. */
+    static const uint8_t LETTERS[256] = {
+        ['S'] = VALUE_S, ['N'] = VALUE_N, ['B'] = VALUE_B, ['M'] = VALUE_M, ['L'] = VALUE_L};
+    if (name.length == 1)
+        return LETTERS[name.data[0]];
     for (uint8_t tag = VALUE_S; tag <= VALUE_BOOL; tag++)
         if (slice_equal_string(name, TAG_NAMES[tag]))
             return tag;

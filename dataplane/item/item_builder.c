@@ -93,11 +93,14 @@ static uint8_t *extend(struct item_builder *b, size_t bytes)
 
 static uint64_t prefix_of(const uint8_t *text, size_t bytes)
 {
-    uint8_t padded[8] = {0};
-    uint64_t word;
-    memcpy(padded, text, bytes < 8 ? bytes : 8);
-    memcpy(&word, padded, sizeof(word));
-    return __builtin_bswap64(word);
+    uint64_t word = 0;
+    if (bytes >= sizeof(word)) {
+        memcpy(&word, text, sizeof(word));
+        return __builtin_bswap64(word);
+    }
+    for (size_t i = 0; i < bytes; i++)
+        word |= (uint64_t)text[i] << (56 - 8 * i);
+    return word;
 }
 
 STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "prefix_of swaps");
