@@ -114,7 +114,8 @@ enum group_event_kind {
     GROUP_EVENT_CHANGE,    /* leader: change the membership */
     GROUP_EVENT_TRANSFER,  /* leader: hand over to replica_id, 0 = the best storage voter */
     GROUP_EVENT_TRUNCATED, /* entries below `index` left the log's front; index <= applied + 1 */
-    GROUP_EVENT_INSTALLED, /* a snapshot up to `index`, `term` has replaced store and log, and is durable */
+    GROUP_EVENT_INSTALLING, /* a snapshot up to `index`, `term` is about to replace the store: asks whether it may */
+    GROUP_EVENT_INSTALLED, /* it has replaced store and log, and is durable */
     GROUP_EVENT_HALT,      /* the log has failed: act no more (nothing is voted, acknowledged or led) */
 };
 
@@ -124,7 +125,6 @@ struct group_persist_token {
     uint64_t vote;
     uint64_t last_index;
     uint64_t truncations;
-    bool has_state;
 };
 
 struct group_event {
@@ -163,7 +163,8 @@ struct group_update {
      * ERR_UNAVAILABLE  the term's no-op is not applied yet
      * ERR_BUSY         too much is uncommitted; a membership change is open; PROMOTE: the learner is behind;
      *                  REMOVE: of the leader itself, transfer first
-     * ERR_STALE        CHANGE: see membership_apply; a message of an older term or from a removed id
+     * ERR_STALE        CHANGE: see membership_apply; a message of an older term or from a removed id; INSTALLING,
+     *                  INSTALLED: the log has what the snapshot has, leave the store alone
      * ERR_INVALID      a malformed message, or for another replica
      * ERR_NO_MEMORY    dropped, nothing has changed
      * ERR_CLOSED       halted */
@@ -175,7 +176,8 @@ struct group_update {
     uint32_t message_count;
     struct group_message messages[GROUP_MESSAGES_MAX];
 
-    uint64_t commit_index; /* apply up to here */
+    uint64_t
+        commit_index; /* apply up to here: committed, and in our own log on disk, which the store so never outruns */
     bool is_commit_advanced;
     bool is_elected;   /* we lead a new term: partition_lead once its no-op is applied */
     bool is_term_lost; /* we led and do not any more: outcomes pending are UNKNOWN, drop the overlay */

@@ -18,8 +18,9 @@
  *   `support_ask` before it is sent, for `support_is_held` after the request it guards arrived. Never a time
  *   cached by the loop.
  * - A node that starts acts as if it had just promised to everyone: `support_can_vote` is false for
- *   lease_us + margin_us. Its epochs are new (`incarnation` is never used twice).
- * - A heartbeat from a new incarnation ends the promise to the old one: that process is dead.
+ *   lease_us + margin_us. Its epochs are new, because `incarnation` is.
+ * - A heartbeat from a later incarnation ends the promise to the earlier one: that process is dead. Heartbeats
+ *   of earlier ones that are still under way are refused.
  * - Clock rates differ by at most clock_rate_ppm from true time (declared; machines beyond it break leases).
  * - A heartbeat proves progress: the shell asks only if every loop and the log made some since the last one.
  *
@@ -37,7 +38,9 @@ enum { SUPPORT_MESSAGE_BYTES = 43 };
 
 struct support_options {
     uint32_t node_id;
-    uint64_t incarnation;    /* never used before by any start of this node: 64 random bits will do */
+    /* Greater than at any earlier start of this node, below 2^32, not 0: a counter on its disk, made durable before
+     * the first heartbeat. */
+    uint64_t incarnation;
     uint64_t lease_us;       /* 0: 1,000,000 */
     uint64_t margin_us;      /* after a restart, on top of the lease; 0: 100,000 */
     uint32_t clock_rate_ppm; /* declared bound on drift; 0: 1,000 */
@@ -78,7 +81,7 @@ struct support_result {
 
 /* Take in a heartbeat or a grant.
  * ERR_INVALID  not for this node, or from itself
- * ERR_STALE    a grant for an earlier incarnation of ours, or older than one we had
+ * ERR_STALE    from or for an earlier incarnation, or a grant older than one we had
  * ERR_LIMIT    peers_max */
 enum err support_receive(struct support *s, const struct support_message *message, uint64_t now_us,
                          struct support_result *ret_result) MUST_CHECK;
@@ -92,6 +95,8 @@ enum err support_message_decode(struct slice bytes, struct support_message *ret_
 
 /* After a start: false until every promise of our former life has run out. */
 bool support_can_vote(const struct support *s, uint64_t now_us);
+/* From when on it is true. */
+uint64_t support_vote_from(const struct support *s);
 /* Until when we are bound to `node`, on our clock; 0 = not bound. */
 uint64_t support_promised_until(const struct support *s, uint32_t node);
 /* Our epoch for `node`; 0 = never heard of it. */

@@ -1,0 +1,65 @@
+/* Promises and leases; why two leases never overlap: README.md. */
+#include "dataplane/replication/group_internal.h"
+
+uint64_t group_leader_alive_until(const struct group *g, const struct support *support)
+{
+    if (g->leader_replica == 0 || g->term <= g->relinquished_term)
+        return 0;
+    bool is_confirmed = g->confirmed_term == g->term && g->confirmed_replica == g->leader_replica;
+    if (!is_confirmed)
+        return g->leader_heard_us + support_lease_us(support);
+    if (support_given_epoch(support, g->leader_node) != g->confirmed_epoch)
+        return 0; /* its node was lost or restarted since */
+    return support_promised_until(support, g->leader_node);
+}
+
+/* Whether our node's support may still be counted on by the leader to whom we confirmed it. */
+static bool is_bound(const struct group *g, uint64_t candidate, uint64_t relinquished_term)
+{
+    if (g->confirmed_replica == 0)
+        return false;
+    /* The candidate itself was that leader, and leads no more: it has moved on to another term. */
+    if (g->confirmed_replica == candidate)
+        return false;
+    if (g->confirmed_term <= g->relinquished_term || g->confirmed_term <= relinquished_term)
+        return false;
+    return support_given_epoch(g->support, g->confirmed_node) == g->confirmed_epoch;
+}
+
+bool group_may_vote_for(const struct group *g, uint64_t candidate, uint64_t relinquished_term)
+{
+    if (!support_can_vote(g->support, g->now_us))
+        return false;
+    if (!is_bound(g, candidate, relinquished_term))
+        return true;
+    return support_promised_until(g->support, g->confirmed_node) <= g->now_us;
+}
+
+void group_withdraw(struct group *g, uint64_t candidate)
+{
+    if (is_bound(g, candidate, g->relinquished_term))
+        support_withdraw(g->support, g->confirmed_node, g->now_us);
+}
+
+bool group_has_lease(const struct group *g, const struct support *support, uint64_t now_us)
+{
+    if (g->role != GROUP_LEADER)
+        return false;
+    uint32_t supporters = 0;
+    for (uint32_t i = 0; i < g->latest.count; i++) {
+        const struct member *member = &g->latest.members[i];
+        if (member->role != MEMBER_VOTER)
+            continue;
+        if (member->replica_id == g->options.replica_id) {
+            supporters++;
+            continue;
+        }
+        for (uint32_t j = 0; j < g->progress_count; j++) {
+            const struct progress *p = &g->progress[j];
+            if (p->replica_id == member->replica_id && p->confirmed_epoch != 0 &&
+                support_is_held(support, member->node_id, p->confirmed_epoch, now_us))
+                supporters++;
+        }
+    }
+    return supporters >= membership_quorum(&g->latest);
+}
