@@ -36,12 +36,12 @@ bool buffer_reserve(struct buffer *b, size_t bytes)
 {
     if (b->has_failed)
         return false;
-    if (b->capacity - b->length >= bytes)
-        return true;
     if (bytes > b->length_max || b->length > b->length_max - bytes) {
         b->has_failed = true;
         return false;
     }
+    if (b->capacity - b->length >= bytes)
+        return true;
     size_t wanted = b->length + bytes;
     size_t capacity = b->capacity < CAPACITY_FIRST ? CAPACITY_FIRST : b->capacity;
     while (capacity < wanted)
