@@ -83,6 +83,23 @@ static void and_binds_tighter_than_or_and_not_tightest(void **state)
     assert_true(is_true("((a) < b AND b > a)", "", ITEM));
 }
 
+/* start, then `left` so many times, middle, then `right` as often. */
+static const char *repeated(const char *start, const char *left, unsigned count, const char *middle,
+                            const char *right)
+{
+    struct buffer text;
+    buffer_init(&text, 1 << 16);
+    buffer_append_string(&text, start);
+    for (unsigned i = 0; i < count; i++)
+        buffer_append_string(&text, left);
+    buffer_append_string(&text, middle);
+    for (unsigned i = 0; i < count; i++)
+        buffer_append_string(&text, right);
+    const char *result = arena_string(&arena, buffer_view(&text));
+    buffer_deinit(&text);
+    return result;
+}
+
 /* a<b or (a<b or (...: the limit is on operators, not on depth. */
 static void nesting_is_bounded_by_operators_alone(void **state)
 {
@@ -104,24 +121,12 @@ static void nesting_is_bounded_by_operators_alone(void **state)
 
 static void any_depth_is_refused_without_recursion(void **state)
 {
-    char text[EXPRESSION_BYTES_MAX + 1] = "";
-    memset(text, '(', 2046);
-    memcpy(text + 2046, "a<b", 3);
-    memset(text + 2049, ')', 2046);
-    text[4095] = '\0';
-    assert_refused(EXPRESSION_FILTER, text, "",
+    assert_refused(EXPRESSION_FILTER, repeated("", "(", 2046, "a<b", ")"), "",
                    "Invalid FilterExpression: The expression has redundant parentheses;");
-    strcpy(text, "a < ");
-    for (int i = 0; i < 1355; i++)
-        strcat(text, "f(");
-    strcat(text, "b");
-    for (int i = 0; i < 1355; i++)
-        strcat(text, ")");
-    assert_refused(EXPRESSION_CONDITION, text, "",
+    assert_refused(EXPRESSION_CONDITION, repeated("a < ", "f(", 1355, "b", ")"), "",
                    "Invalid ConditionExpression: Invalid function name; function: f");
-    memset(text, '(', 4096);
-    text[4096] = '\0';
-    assert_int_equal(parse(EXPRESSION_CONDITION, text, ""), ERR_VALIDATION);
+    assert_int_equal(parse(EXPRESSION_CONDITION, repeated("", "(", 4096, "", ""), ""), ERR_VALIDATION);
+    assert_int_equal(parse(EXPRESSION_CONDITION, repeated("", "not ", 1000, "a<b", ""), ""), ERR_VALIDATION);
 }
 
 static void syntax_errors_name_token_and_surroundings(void **state)
@@ -226,29 +231,17 @@ static void limits_of_text_and_operands(void **state)
     assert_refused(EXPRESSION_CONDITION, text, "",
                    "Invalid ConditionExpression: Expression size has exceeded the maximum allowed size; "
                    "expression size: 4097");
-    strcpy(text, "a IN (b");
-    for (int i = 1; i < 100; i++)
-        strcat(text, ",b");
-    strcat(text, ")");
-    assert_false(is_true(text, "", ITEM));
-    text[strlen(text) - 1] = '\0';
-    strcat(text, ",b)");
-    assert_refused(EXPRESSION_FILTER, text, "",
+    assert_false(is_true(repeated("a IN (b", ",b", 99, ")", ""), "", ITEM));
+    assert_refused(EXPRESSION_FILTER, repeated("a IN (b", ",b", 100, ")", ""), "",
                    "Invalid FilterExpression: The IN operator is provided with too many operands; number of "
                    "operands: 101");
 }
 
 static void paths_have_at_most_32_levels(void **state)
 {
-    char text[200] = "a";
-    for (int i = 1; i < 32; i++)
-        strcat(text, ".b");
-    strcat(text, " = c");
-    assert_false(is_true(text, "", ITEM));
-    memmove(text + 2, text, strlen(text) + 1);
-    memcpy(text, "a.", 2);
+    assert_false(is_true(repeated("a", ".b", 31, " = c", ""), "", ITEM));
     assert_refused(
-        EXPRESSION_CONDITION, text, "",
+        EXPRESSION_CONDITION, repeated("a", ".b", 32, " = c", ""), "",
         "Invalid ConditionExpression: The document path has too many nesting levels; nesting levels: 33");
 }
 
