@@ -162,7 +162,8 @@ static void write_all(int fd, const char *text, size_t length)
     }
 }
 
-static size_t append(char *line, size_t length, const char *format, va_list arguments)
+__attribute__((format(printf, 3, 0))) static size_t append(char *line, size_t length, const char *format,
+                                                           va_list arguments)
 {
     size_t space = LINE_BYTES - 8 - length; /* room for the dots and the line's end */
     int wanted = vsnprintf(line + length, space, format, arguments);
