@@ -113,7 +113,7 @@ static bool find_sections(struct slice bytes, struct program *p)
            take_table(&rest, p->value_ends, p->value_count, 2, PROGRAM_BYTES_MAX, &p->values) &&
            take_table(&rest, p->path_ends, p->path_count, PATH_PART_BYTES,
                       PATH_PART_BYTES * PROGRAM_PATH_PARTS_MAX, &p->paths) &&
-           (p->code = rest, rest.length > 0);
+           (p->code = rest, rest.length > 0 && rest.length == read_u32(bytes.data + 8));
 }
 
 enum err program_open(struct slice bytes, enum program_kind kind, struct program *ret_program)

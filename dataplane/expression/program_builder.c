@@ -94,6 +94,7 @@ enum err program_builder_finish(struct program_builder *b, struct buffer *to)
     buffer_append_u16(to, (uint16_t)b->names.count);
     buffer_append_u16(to, (uint16_t)b->values.count);
     buffer_append_u16(to, (uint16_t)b->paths.count);
+    buffer_append_u32(to, (uint32_t)b->code.length);
     buffer_append(to, buffer_view(&b->names.ends));
     buffer_append(to, buffer_view(&b->values.ends));
     buffer_append(to, buffer_view(&b->paths.ends));

@@ -4,9 +4,9 @@
 #include "dataplane/expression/program.h"
 
 enum {
-    PROGRAM_HEADER_BYTES = 8, /* version, kind, three counts */
-    PATH_PART_BYTES = 5,      /* kind, u32 */
-    OPERAND_BYTES = 3,        /* kind, u16 */
+    PROGRAM_HEADER_BYTES = 12, /* version, kind, three counts, bytes of the code */
+    PATH_PART_BYTES = 5,       /* kind, u32 */
+    OPERAND_BYTES = 3,         /* kind, u16 */
 };
 
 static inline uint16_t read_u16(const uint8_t *at)
