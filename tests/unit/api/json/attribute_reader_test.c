@@ -4,8 +4,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#include <stdio.h>
-
 #include <cmocka.h>
 
 #include "api/json/json_writer.h"
@@ -159,30 +157,32 @@ static void wrong_types_are_refused_in_dynamodbs_words(void **state)
         assert_refused(CASES[i][0], ERR_SERIALIZATION, CASES[i][1]);
 }
 
-static void nested_text(char *text, unsigned lists)
+static const char *nested_text(struct buffer *text, unsigned lists)
 {
-    char *to = text + sprintf(text, "{\"a\":");
+    buffer_clear(text);
+    buffer_append_string(text, "{\"a\":");
     for (unsigned i = 0; i < lists; i++)
-        to += sprintf(to, "{\"L\":[");
-    to += sprintf(to, "{\"S\":\"x\"}");
+        buffer_append_string(text, "{\"L\":[");
+    buffer_append_string(text, "{\"S\":\"x\"}");
     for (unsigned i = 0; i < lists; i++)
-        to += sprintf(to, "]}");
-    sprintf(to, "}");
+        buffer_append_string(text, "]}");
+    buffer_append(text, slice_make("}", 2)); /* with its NUL */
+    return (const char *)text->data;
 }
 
 static void nesting_beyond_32_levels_is_refused(void **state)
 {
-    char text[4096];
-    nested_text(text, 31);
-    assert_round(text, text);
-    nested_text(text, 32);
-    assert_refused(text, ERR_VALIDATION,
-                   "Nesting Levels have exceeded supported limits: Attributes in the item have nested "
-                   "levels beyond supported limit");
-    nested_text(text, 200);
-    assert_refused(text, ERR_VALIDATION,
-                   "Nesting Levels have exceeded supported limits: Attributes in the item have nested "
-                   "levels beyond supported limit");
+    static const char WORDS[] =
+        "Nesting Levels have exceeded supported limits: Attributes in the item have nested "
+        "levels beyond supported limit";
+    struct buffer text;
+    buffer_init(&text, 1 << 16);
+    nested_text(&text, 31);
+    assert_round((const char *)text.data, (const char *)text.data);
+    assert_refused(nested_text(&text, 32), ERR_VALIDATION, WORDS);
+    assert_refused(nested_text(&text, 200), ERR_VALIDATION, WORDS);
+    assert_refused(nested_text(&text, 2000), ERR_SERIALIZATION, "Unexpected token received from parser");
+    buffer_deinit(&text);
 }
 
 static void oversized_items_and_missing_memory_are_told_apart(void **state)

@@ -139,7 +139,7 @@ static void failure_is_sticky(void **state)
 static void strings_lose_their_escapes(void **state)
 {
     struct json j;
-    struct json_string s;
+    struct json_string s = {SLICE_EMPTY, false};
     struct arena arena;
     arena_init(&arena, 1024, 4096);
     json_init(
