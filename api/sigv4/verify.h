@@ -26,7 +26,7 @@ struct sigv4_policy {
 enum { SIGV4_SKEW_US = 15 * 60 * 1000000 };
 
 /* What a request says about itself. Points into the request's bytes, except where a query had to be decoded:
- * those bytes are in `decoded`. Valid as long as both. */
+ * those bytes are in `decoded`, so a claim must not be moved. Valid as long as the request. */
 struct sigv4_claim {
     struct slice access_key_id;
     struct slice session_token; /* empty when there is none */
