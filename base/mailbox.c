@@ -21,8 +21,8 @@ enum err mailbox_post(struct mailbox *m, struct mailbox_message *message)
         message->next = newest;
     while (
         !__atomic_compare_exchange_n(&m->newest, &newest, message, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-    /* Who finds the stack empty wakes the loop; it has not taken anything of ours before. */
-    if (message->next == NULL)
+    /* Who found the stack empty wakes the loop. The message is the loop's by now: it must not be looked at. */
+    if (newest == NULL)
         uv_async_send(&m->async);
     return ERR_OK;
 }
