@@ -17,14 +17,14 @@ static void remove_dirty(struct connection *c)
     c->is_dirty = false;
 }
 
-void connection_close(struct connection *c)
+void wire_connection_close(struct connection *c)
 {
     struct wire_server *s = c->server;
     if (c->stream.is_closing)
         return;
     s->call_count -= c->unanswered;
-    server_release_slot(s, c->slot);
-    server_count_connections(s, -1);
+    wire_server_release_slot(s, c->slot);
+    wire_server_count_connections(s, -1);
     loop_timer_stop(s->loop, &c->hello_timer);
     if (c->is_dirty)
         remove_dirty(c);
@@ -34,18 +34,18 @@ void connection_close(struct connection *c)
 static void on_hello_timeout(struct loop_timer *timer)
 {
     struct connection *c = timer->data;
-    metric_increment(&server_metrics(c->server)->refused_hello);
-    connection_close(c);
+    metric_increment(&wire_server_metrics(c->server)->refused_hello);
+    wire_connection_close(c);
 }
 
 static void on_broken(struct wire_stream *stream, enum err why)
 {
     struct connection *c = (struct connection *)stream;
-    metric_increment(&server_metrics(c->server)->broken);
+    metric_increment(&wire_server_metrics(c->server)->broken);
     if (why != ERR_CLOSED)
         log_warn("wire_broken", "peer=%s role=%s node=%u reason=%s", stream->name,
                  wire_role_name(c->peer.role), c->peer.node_id, err_name(why));
-    connection_close(c);
+    wire_connection_close(c);
 }
 
 static void on_closed(struct wire_stream *stream)
@@ -53,7 +53,7 @@ static void on_closed(struct wire_stream *stream)
     struct connection *c = (struct connection *)stream;
     struct wire_server *s = c->server;
     memory_free(c);
-    server_free_when_closed(s);
+    wire_server_free_when_closed(s);
 }
 
 static void mark_dirty(struct connection *c)
@@ -80,7 +80,7 @@ static void on_written(struct wire_stream *stream)
     resume_if_relieved((struct connection *)stream);
 }
 
-void connection_flush(struct connection *c)
+void wire_connection_flush(struct connection *c)
 {
     wire_stream_flush(&c->stream);
     if (!c->stream.is_closing)
@@ -93,10 +93,10 @@ static void on_collected(struct connection *c)
     const struct wire_server_options *o = &c->server->options;
     size_t waiting_bytes = wire_stream_waiting_bytes(&c->stream);
     if (waiting_bytes > o->outgoing_bytes_max) {
-        metric_increment(&server_metrics(c->server)->overrun);
+        metric_increment(&wire_server_metrics(c->server)->overrun);
         log_warn("wire_overrun", "peer=%s role=%s node=%u waiting_bytes=%zu", c->stream.name,
                  wire_role_name(c->peer.role), c->peer.node_id, waiting_bytes);
-        connection_close(c);
+        wire_connection_close(c);
         return;
     }
     if (waiting_bytes > o->outgoing_bytes_max / 2)
@@ -110,21 +110,21 @@ static void on_hello(struct connection *c, const struct frame *frame)
     struct wire_server *s = c->server;
     struct wire_identity peer;
     if (wire_hello_decode(frame, &peer) != ERR_OK) {
-        metric_increment(&server_metrics(s)->refused_hello);
+        metric_increment(&wire_server_metrics(s)->refused_hello);
         log_warn("wire_refused", "peer=%s reason=hello", c->stream.name);
-        connection_close(c);
+        wire_connection_close(c);
         return;
     }
     wire_hello_append(&c->stream.collecting, &s->options.identity);
     loop_timer_stop(s->loop, &c->hello_timer);
     if (peer.cluster_id != s->options.identity.cluster_id) {
-        metric_increment(&server_metrics(s)->refused_cluster);
+        metric_increment(&wire_server_metrics(s)->refused_cluster);
         log_warn("wire_refused",
                  "peer=%s reason=cluster role=%s node=%u cluster_id=%" PRIu64 " ours=%" PRIu64,
                  c->stream.name, wire_role_name(peer.role), peer.node_id, peer.cluster_id,
                  s->options.identity.cluster_id);
         wire_stream_flush(&c->stream);
-        connection_close(c);
+        wire_connection_close(c);
         return;
     }
     c->peer = peer;
@@ -162,7 +162,7 @@ static void on_frame(struct wire_stream *stream, const struct frame *frame)
     if (frame->type == WIRE_FRAME_BLANK)
         return;
     if (frame->type < FRAME_TYPE_FIRST || (frame->flags & FRAME_RESPONSE) != 0) {
-        metric_increment(&server_metrics(c->server)->damaged);
+        metric_increment(&wire_server_metrics(c->server)->damaged);
         on_broken(stream, ERR_INVALID);
         return;
     }
@@ -184,7 +184,7 @@ static void name_peer(struct connection *c)
     snprintf(c->stream.name, sizeof c->stream.name, "%s:%u", host, ntohs(address.v4.sin_port));
 }
 
-struct connection *connection_create(struct wire_server *s)
+struct connection *wire_connection_create(struct wire_server *s)
 {
     struct connection *c = memory_zalloc(sizeof *c);
     if (c == NULL)
@@ -195,7 +195,7 @@ struct connection *connection_create(struct wire_server *s)
         return NULL;
     }
     c->server = s;
-    c->stream.metrics = server_metrics(s);
+    c->stream.metrics = wire_server_metrics(s);
     c->stream.on_frame = on_frame;
     c->stream.on_written = on_written;
     c->stream.on_broken = on_broken;
@@ -205,7 +205,7 @@ struct connection *connection_create(struct wire_server *s)
     return c;
 }
 
-void connection_start(struct connection *c)
+void wire_connection_start(struct connection *c)
 {
     name_peer(c);
     loop_timer_start(c->server->loop, &c->hello_timer, loop_now_us(c->server->loop) + WIRE_HELLO_TIMEOUT_US);
@@ -243,7 +243,7 @@ static void answer(struct wire_call call, const struct wire_message *message, ui
     ASSERT(c->unanswered > 0);
     c->unanswered--;
     s->call_count--;
-    metric_increment(&server_metrics(s)->frames_sent);
+    metric_increment(&wire_server_metrics(s)->frames_sent);
     enum err err = wire_message_append(&c->stream.collecting, message, type, FRAME_RESPONSE, call.call_id);
     if (err == ERR_OK)
         on_collected(c);

@@ -10,14 +10,14 @@
 
 enum { BACKLOG = 512 };
 
-void server_count_connections(struct wire_server *s, int change)
+void wire_server_count_connections(struct wire_server *s, int change)
 {
     s->connection_count += (uint32_t)change;
-    metric_set(&server_metrics(s)->connections,
-               server_metrics(s)->connections.value + (uint64_t)(int64_t)change);
+    metric_set(&wire_server_metrics(s)->connections,
+               wire_server_metrics(s)->connections.value + (uint64_t)(int64_t)change);
 }
 
-void server_release_slot(struct wire_server *s, uint32_t index)
+void wire_server_release_slot(struct wire_server *s, uint32_t index)
 {
     struct slot *slot = &s->slots[index];
     slot->connection = NULL;
@@ -26,7 +26,7 @@ void server_release_slot(struct wire_server *s, uint32_t index)
     s->free_first = index + 1;
 }
 
-void server_free_when_closed(struct wire_server *s)
+void wire_server_free_when_closed(struct wire_server *s)
 {
     if (--s->handle_count > 0 || !s->is_closing)
         return;
@@ -46,7 +46,7 @@ static void flush_dirty(struct loop_hook *hook)
         struct connection *c = s->dirty;
         s->dirty = c->next_dirty;
         c->is_dirty = false;
-        connection_flush(c);
+        wire_connection_flush(c);
     }
 }
 
@@ -55,13 +55,13 @@ static void take_slot(struct wire_server *s, struct connection *c)
     c->slot = s->free_first - 1;
     s->free_first = s->slots[c->slot].next_free;
     s->slots[c->slot].connection = c;
-    server_count_connections(s, 1);
+    wire_server_count_connections(s, 1);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct wire_server *s = listener->data;
-    struct connection *c = status < 0 || s->is_closing ? NULL : connection_create(s);
+    struct connection *c = status < 0 || s->is_closing ? NULL : wire_connection_create(s);
     if (c == NULL)
         return;
     if (uv_accept(listener, (uv_stream_t *)&c->stream.tcp) != 0) {
@@ -69,14 +69,14 @@ static void on_connection(uv_stream_t *listener, int status)
         return;
     }
     if (s->free_first == 0) {
-        metric_increment(&server_metrics(s)->refused_full);
+        metric_increment(&wire_server_metrics(s)->refused_full);
         log_warn("wire_refused", "reason=full connections=%u", s->connection_count);
         wire_stream_close(&c->stream);
         return;
     }
     take_slot(s, c);
-    metric_increment(&server_metrics(s)->accepted);
-    connection_start(c);
+    metric_increment(&wire_server_metrics(s)->accepted);
+    wire_connection_start(c);
 }
 
 static enum err listen_error(const struct wire_server_options *o, int status, struct error *error)
@@ -134,7 +134,7 @@ static struct wire_server *server_create(struct loop *loop, const struct wire_se
         return NULL;
     }
     for (uint32_t i = s->options.connections_max; i > 0; i--)
-        server_release_slot(s, i - 1);
+        wire_server_release_slot(s, i - 1);
     s->hook = (struct loop_hook){.run = flush_dirty, .data = s};
     loop_hook_add(loop, &s->hook);
     return s;
@@ -142,7 +142,7 @@ static struct wire_server *server_create(struct loop *loop, const struct wire_se
 
 static void on_listener_closed(uv_handle_t *handle)
 {
-    server_free_when_closed(handle->data);
+    wire_server_free_when_closed(handle->data);
 }
 
 enum err wire_server_open(struct loop *loop, const struct wire_server_options *options,
@@ -217,7 +217,7 @@ void wire_server_close(struct wire_server *s, void (*on_close)(void *data), void
         if (c == NULL)
             continue;
         wire_stream_flush(&c->stream);
-        connection_close(c);
+        wire_connection_close(c);
     }
     s->handle_count--;
 }

@@ -40,21 +40,21 @@ struct wire_server {
     void *on_close_data;
 };
 
-static inline struct wire_metrics *server_metrics(struct wire_server *s)
+static inline struct wire_metrics *wire_server_metrics(struct wire_server *s)
 {
     return s->options.metrics;
 }
 
 /* Count a connection in or out. */
-void server_count_connections(struct wire_server *s, int change);
-void server_release_slot(struct wire_server *s, uint32_t index);
+void wire_server_count_connections(struct wire_server *s, int change);
+void wire_server_release_slot(struct wire_server *s, uint32_t index);
 /* One handle fewer; frees a closing server with the last. */
-void server_free_when_closed(struct wire_server *s);
+void wire_server_free_when_closed(struct wire_server *s);
 
 /* NULL: no memory or no descriptors. Close its stream to get rid of it. */
-struct connection *connection_create(struct wire_server *s);
+struct connection *wire_connection_create(struct wire_server *s);
 /* It has a slot: begin to read. */
-void connection_start(struct connection *c);
-void connection_close(struct connection *c);
+void wire_connection_start(struct connection *c);
+void wire_connection_close(struct connection *c);
 /* Give to the socket what was collected for it; read from it again when that relieved it. */
-void connection_flush(struct connection *c);
+void wire_connection_flush(struct connection *c);
