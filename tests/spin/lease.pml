@@ -183,6 +183,7 @@ inline tick()
 {
     d_step {
         true ->
+        printf("tick\n");
         timer_tick(restart_wait[0]);
         timer_tick(restart_wait[1]);
         timer_tick(restart_wait[2]);
@@ -200,6 +201,7 @@ inline beat(j, i)
 {
     d_step {
         role[j] == LEADER ->
+        printf("beat %d %d\n", j, i);
         promise[PAIR(j, i)] = PROMISE;
 #ifdef COUNT_FROM_ANSWER
         promise[PAIR(j, i)] = PROMISE - 1; /* the answer took a tick */
@@ -213,6 +215,7 @@ inline leader_confirm(j, i)
 {
     d_step {
         role[j] == LEADER && term[i] == term[j] && confirmed[PAIR(j, i)] != epoch[PAIR(j, i)] ->
+        printf("leader_confirm %d %d\n", j, i);
         confirmed_leader[i] = j;
         confirmed_by[i] = epoch[PAIR(j, i)];
         confirmed[PAIR(j, i)] = epoch[PAIR(j, i)]
@@ -224,6 +227,7 @@ inline entries_append(j, i)
 {
     d_step {
         role[j] == LEADER && (term[i] < term[j] || (term[i] == term[j] && LAST(i) != LAST(j))) ->
+        printf("entries_append %d %d\n", j, i);
         if
         :: term[i] < term[j] ->
             step_down(i);
@@ -259,6 +263,7 @@ inline write_begin(j)
 {
     d_step {
         role[j] == LEADER && LOG(j, term[j]) == 1 ->
+        printf("write_begin %d\n", j);
         LOG(j, term[j]) = 2;
 #ifdef ACK_BEFORE_QUORUM
         acknowledged[term[j]] = 1;
@@ -280,6 +285,7 @@ inline campaign(k)
 {
     d_step {
         role[k] != LEADER && term[k] < TERMS && IS_FREE(k) ->
+        printf("campaign %d\n", k);
         leave_leader(k, false);
         candidacy(k)
     }
@@ -289,6 +295,7 @@ inline relinquish(j)
 {
     d_step {
         role[j] == LEADER && !relinquished[j] && term[j] < TERMS ->
+        printf("relinquish %d\n", j);
         relinquished[j] = 1;
         handover[OTHER(j)] = term[j]
     }
@@ -298,6 +305,7 @@ inline campaign_released(k)
 {
     d_step {
         handover[k] != 0 && handover[k] == term[k] && role[k] == FOLLOWER && restart_wait[k] == 0 ->
+        printf("campaign_released %d\n", k);
         leave_leader(k, true);
         candidacy(k);
         released[k] = 1
@@ -310,6 +318,7 @@ inline vote(k, i)
     d_step {
         role[k] == CANDIDATE && LAST(k) >= LAST(i) && (IS_FREE(i) || IS_RELEASED(i, k)) &&
             (term[i] < term[k] || (term[i] == term[k] && voted[i] == NOBODY)) ->
+        printf("vote %d %d\n", k, i);
         leave_leader(i, IS_RELEASED(i, k));
         step_down(i);
         term[i] = term[k];
@@ -335,6 +344,7 @@ inline restart(i)
 {
     d_step {
         restarts_left > 0 ->
+        printf("restart %d\n", i);
         restarts_left = restarts_left - 1;
         step_down(i);
         confirmed_leader_forget(i);

@@ -154,6 +154,7 @@ inline campaign(k)
 {
     d_step {
         IS_UP(k) && term[k] < TERMS && count[k] < ENTRIES ->
+        printf("campaign %d\n", k);
         membership_of_log(voters, k, count[k]);
         if
         :: HAS(voters, k) ->
@@ -183,6 +184,7 @@ inline vote(k, i)
 {
     d_step {
         role[k] == CANDIDATE && IS_UP(k) && IS_UP(i) && !HAS(votes[k], i) && MAY_VOTE(i, k) && LOG_IS_GOOD(k, i) ->
+        printf("vote %d %d\n", k, i);
         term_adopt(i, term[k]);
         voted[i] = k;
         votes[k] = votes[k] | (1 << i)
@@ -193,6 +195,7 @@ inline elected(k)
 {
     d_step {
         role[k] == CANDIDATE && IS_UP(k) && SIZE(votes[k]) > 1 ->
+        printf("elected %d\n", k);
         membership_of_log(voters, k, count[k]);
         if
         :: SIZE(votes[k] & voters) >= QUORUM(voters) ->
@@ -224,6 +227,7 @@ inline entry_send(j, i)
 {
     d_step {
         role[j] == LEADER && IS_UP(j) && IS_UP(i) && term[i] <= term[j] && ANSWERED(j, i) < count[j] ->
+        printf("entry_send %d %d\n", j, i);
         term_adopt(i, term[j]);
         role[i] = FOLLOWER;
         leadership_forget(i);
@@ -351,6 +355,7 @@ inline change(j, i)
 {
     d_step {
         role[j] == LEADER && IS_UP(j) && j != log_replica && count[j] < ENTRIES ->
+        printf("change %d %d\n", j, i);
         membership_of_log(voters, j, count[j]);
 #ifdef NO_NO_OP_FIRST
         at_leader = 0;
@@ -387,6 +392,7 @@ inline serve(j)
 #else
         role[j] == LEADER && NO_OP_COMMITTED(j) && j != log_replica ->
 #endif
+        printf("serve %d\n", j);
         only_storage_replicas_serve = (j != log_replica);
         assert(only_storage_replicas_serve)
     }
@@ -396,6 +402,7 @@ inline disk_lose(i)
 {
     d_step {
         losses_left > 0 && IS_UP(i) ->
+        printf("disk_lose %d\n", i);
         losses_left = losses_left - 1;
         role[i] = FOLLOWER;
         leadership_forget(i);

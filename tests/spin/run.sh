@@ -34,6 +34,7 @@ membership | VOTE_TWICE                               | one_leader_per_term
 membership | STALE_LOG_ELECTED                        | committed_entries_survive
 membership | ACK_UNPERSISTED                          | committed_entries_survive
 membership | LOG_REPLICA_SERVES                       | only_storage_replicas_serve
+membership | TERMS=5,ENTRIES=4,LOSSES=0,COUNT_OLD_TERM | committed_entries_survive
 "
 
 # The verifier of one case, in a directory of its own; leaves what it said in DIRECTORY/said.
@@ -83,12 +84,18 @@ check() {
     fi
 }
 
-# The steps of the counterexample, by the name of the step.
+# The steps of a short counterexample, one per line: the step's name, who took it, with whom.
 show() {
-    local model=$1 variant=$2 macros=TERMS=2,$2
+    local model=$1 variant=$2 macros=TERMS=2,$2 depth
     [[ $model == membership ]] && macros=$variant
     (search "$model" "$macros" "$scratch/show" -O1)
-    (cd "$scratch/show" && ./pan -r -E | grep -vE '^(spin|pan): .*trail ends' )
+    cd "$scratch/show"
+    rm -f ./*.trail
+    for depth in 14 16 18 20 24 28 32 40 $DEPTH_MAX; do
+        timeout "$SECONDS_MAX" ./pan -E -m"$depth" -w24 >said 2>&1 || true
+        compgen -G '*.trail' >said && break
+    done
+    { ./pan -r -E || true; } | sed '/trail ends/q' | grep -E '^ *[a-z_]+( [0-9])*$|violated'
 }
 
 main() {
