@@ -100,6 +100,14 @@ struct program {
  * ERR_CORRUPT  not a well-formed program of this kind and a version that we know. */
 enum err program_open(struct slice bytes, enum program_kind kind, struct program *ret_program) MUST_CHECK;
 
+/* An upper bound of the bytes that one evaluation looks at, for who must not hold a loop: each operand takes
+ * three bytes of code or more, and at worst reads the whole item. The slowest, contains() with a long needle,
+ * takes about 5 ns per byte; 226 of them on a 400 KB item 0.4 s. */
+static inline uint64_t program_work_bytes(const struct program *p, size_t item_bytes)
+{
+    return (uint64_t)(p->code.length / 3 + 1) * item_bytes;
+}
+
 /* ---- for evaluators: numbers below the counts ---- */
 
 struct slice program_name(const struct program *p, uint32_t number);
