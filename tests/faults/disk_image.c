@@ -234,33 +234,49 @@ static unsigned pick_kept(struct random *random)
     return kept[random_below(random, sizeof kept / sizeof kept[0])];
 }
 
-static void keep_sectors(uint8_t *bytes, uint64_t size, const struct change *change, unsigned kept,
-                         struct random *random)
+/* Bytes below synced_bytes are kept sector by sector, those behind it up to `size`. */
+static void keep_sectors(uint8_t *bytes, uint64_t synced_bytes, uint64_t size, const struct change *change,
+                         unsigned kept, struct random *random)
 {
     for (uint64_t at = change->offset; at < change->offset + change->bytes && at < size;) {
         uint64_t end = (at / SECTOR_BYTES + 1) * SECTOR_BYTES;
         end = end < change->offset + change->bytes ? end : change->offset + change->bytes;
         end = end < size ? end : size;
-        if (random_below(random, 16) < kept)
+        if (at < synced_bytes && end > synced_bytes)
+            end = synced_bytes;
+        if (at >= synced_bytes || random_below(random, 16) < kept)
             memcpy(bytes + at, change->data + (at - change->offset), end - at);
         at = end;
     }
 }
 
+/* Where the file ends: after any of its changes, or at a sector within the last of them. */
+static uint64_t pick_size(const struct file *file, unsigned kept, struct random *random)
+{
+    size_t changes_kept = kept == 16 ? file->change_count : random_below(random, file->change_count + 1);
+    uint64_t size = file->synced_bytes, before = size;
+    for (size_t i = 0; i < changes_kept; i++) {
+        before = size;
+        size = size_after(size, &file->changes[i]);
+    }
+    if (kept == 16 || size <= before + SECTOR_BYTES)
+        return size;
+    uint64_t sectors = size / SECTOR_BYTES - before / SECTOR_BYTES;
+    uint64_t cut = (before / SECTOR_BYTES + 1 + random_below(random, sectors)) * SECTOR_BYTES;
+    return cut < size ? cut : size;
+}
+
 static uint8_t *outcome_of(const struct file *file, struct random *random, uint64_t *ret_size)
 {
     unsigned kept = pick_kept(random);
-    size_t sizes_kept = kept == 16 ? file->change_count : random_below(random, file->change_count + 1);
-    uint64_t size = file->synced_bytes;
-    for (size_t i = 0; i < sizes_kept; i++)
-        size = size_after(size, &file->changes[i]);
+    uint64_t size = pick_size(file, kept, random);
     uint8_t *bytes = resized(NULL, 0, size);
     uint64_t common = size < file->synced_bytes ? size : file->synced_bytes;
     if (common > 0)
         memcpy(bytes, file->synced, common);
     for (size_t i = 0; i < file->change_count; i++)
         if (file->changes[i].data != NULL)
-            keep_sectors(bytes, size, &file->changes[i], kept, random);
+            keep_sectors(bytes, file->synced_bytes, size, &file->changes[i], kept, random);
     *ret_size = size;
     return bytes;
 }

@@ -1,11 +1,13 @@
 /* What a disk may hold after a power cut: a model fed with a trace, and a directory made from it.
  *
- * The model, at least as bad as ext4 with data=ordered on a disk that writes 512-byte sectors whole:
- *   data   What was written to a file before its last sync is there. Of what was written since, each 512-byte
- *          sector is there or not, independently; the file's size is that after any of those writes.
- *   names  Creations, renames, links and deletions happen in order, as in a journal. All up to the last sync of a
- *          directory are there; of the later ones, any number from the front. Syncing a file does not
- *          make its name durable (it does on ext4; other file systems differ). */
+ * The model: a file system with an ordered journal (ext4, data=ordered) on a disk that writes 512-byte sectors whole.
+ *   data   What was written to a file before its last sync is there. Of what was written since, over bytes that
+ *          existed at that sync, each sector is there or not, independently: a later write may be there
+ *          and an earlier one not. What was appended since is there up to some sector, and the file ends
+ *          there (a size is not recorded before the data below it).
+ *   names  Creations, renames, links and deletions happen in order. All up to the last sync of a directory are
+ *          there; of the later ones, any number from the front. Syncing a file does not make its name durable
+ *          (on ext4 it does; the model is the harder one). */
 #pragma once
 
 #include "base/error.h"

@@ -325,7 +325,7 @@ static int run(const char *program, const struct options *options, const char *b
     snprintf(trace_path, sizeof trace_path, "%s/trace", base);
     snprintf(after, sizeof after, "%s/after", base);
     mkdir(directory, 0700);
-    record_trace(program, directory, trace_path, (unsigned)options->cuts / 3 + 40);
+    record_trace(program, directory, trace_path, (unsigned)(options->cuts * 2 / 3) + 40);
     struct slice trace = map_trace(trace_path);
     struct disk_image *image = disk_image_create();
     struct cut *cut = calloc(1, sizeof *cut);
