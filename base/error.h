@@ -18,7 +18,7 @@ enum fault { FAULT_NONE, FAULT_CALLER, FAULT_SERVICE };
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 
-enum { ERROR_TEXT_BYTES = 240 };
+enum { ERROR_TEXT_BYTES = 1024 }; /* DynamoDB's words repeat names of up to 255 bytes, several times */
 
 struct error {
     enum err code;

@@ -1,4 +1,4 @@
-/* DATA_DIR/node_id: the id that control gave this node's name, one decimal line (docs/formats/store.md). Without it
+/* DATA_DIR/node_id: the id that control gave this node's name, one decimal line (docs/formats/replica.md). Without it
  * a node could not come back while control is away. Replaced as a whole: written beside, synced, renamed. */
 #include <errno.h>
 #include <fcntl.h>

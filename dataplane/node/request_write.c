@@ -33,7 +33,7 @@ void request_reply_write(struct wire_call call, Sluice__Dataplane__Status status
     union {
         const char *in;
         char *out;
-    } text = {answer != NULL && answer->status == WRITE_STATUS_INVALID ? answer->error.text : ""};
+    } text = {answer != NULL && answer->error_text != NULL ? answer->error_text : ""};
     Sluice__Dataplane__WriteResponse response = SLUICE__DATAPLANE__WRITE_RESPONSE__INIT;
     response.status = status;
     response.route = route;
@@ -110,13 +110,17 @@ static bool to_request(const Sluice__Dataplane__WriteRequest *header, struct sli
 static struct write_wait *make_wait(const struct incoming *in, const struct write_request *request,
                                     const struct write_answer *answer)
 {
-    struct write_wait *wait = memory_alloc(sizeof *wait + answer->attributes.length);
+    size_t text_bytes = answer->error_text == NULL ? 0 : strlen(answer->error_text) + 1;
+    struct write_wait *wait = memory_alloc(sizeof *wait + answer->attributes.length + text_bytes);
     if (wait == NULL)
         return NULL;
     *wait = (struct write_wait){.call = in->call, .arrived_us = in->arrived_us, .answer = *answer};
     if (answer->attributes.length > 0)
         memcpy(wait->bytes, answer->attributes.data, answer->attributes.length);
     wait->answer.attributes = slice_make(wait->bytes, answer->attributes.length);
+    if (text_bytes > 0)
+        wait->answer.error_text =
+            memcpy(wait->bytes + answer->attributes.length, answer->error_text, text_bytes);
     memcpy(wait->request_id, request->request_id, REQUEST_ID_BYTES);
     return wait;
 }

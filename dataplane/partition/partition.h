@@ -62,8 +62,8 @@ struct write_answer {
     bool has_attributes;
     struct slice attributes; /* item bytes, in the arena given to evaluate */
     uint32_t write_units_milli;
-    uint64_t after_index; /* the answer may leave once this entry is applied; 0 = at once */
-    struct error error;   /* words for WRITE_STATUS_INVALID */
+    uint64_t after_index;   /* the answer may leave once this entry is applied; 0 = at once */
+    const char *error_text; /* words for WRITE_STATUS_INVALID, in the arena; else NULL */
 };
 
 /* What the shell writes to the store in the batch that carries the new applied index. */

@@ -226,8 +226,11 @@ enum err partition_evaluate(struct partition *p, const struct write_request *req
     bool is_met;
     TRY(is_condition_met(&e, &is_met));
     enum write_verdict verdict = WRITE_VERDICT_PROPOSE;
-    enum err err = is_met ? compute_new(&e, &answer.error) : ERR_OK;
+    struct error error;
+    enum err err = is_met ? compute_new(&e, &error) : ERR_OK;
     if (!is_met || err == ERR_VALIDATION) {
+        if (is_met)
+            answer.error_text = arena_string(arena, slice_from_string(error.text));
         verdict = WRITE_VERDICT_REFUSE;
         TRY(refuse(&e, is_met ? WRITE_STATUS_INVALID : WRITE_STATUS_CONDITION_FAILED, &answer));
     } else {

@@ -1,0 +1,108 @@
+#include "api/router/constraints.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void constraints_init(struct constraints *c)
+{
+    c->length = 0;
+    c->count = 0;
+    c->text[0] = '\0';
+}
+
+__attribute__((format(printf, 2, 3))) static void add(struct constraints *c, const char *format, ...)
+{
+    if (c->count++ >= CONSTRAINTS_MAX)
+        return;
+    if (c->count > 1)
+        c->length += (size_t)snprintf(c->text + c->length, sizeof c->text - c->length, "; ");
+    va_list arguments;
+    va_start(arguments, format);
+    int wrote = vsnprintf(c->text + c->length, sizeof c->text - c->length, format, arguments);
+    va_end(arguments);
+    c->length += wrote < 0 ? 0 : (size_t)wrote;
+    if (c->length > sizeof c->text - 4)
+        c->length = sizeof c->text - 4;
+}
+
+void constraints_null(struct constraints *c, const char *path)
+{
+    add(c, "Value null at '%s' failed to satisfy constraint: Member must not be null", path);
+}
+
+static bool is_name_character(uint8_t ch)
+{
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '_' ||
+           ch == '.' || ch == '-';
+}
+
+static bool is_arn(struct slice value)
+{
+    return slice_starts_with(value, SLICE_LITERAL("arn:"));
+}
+
+struct slice constraints_name_of(struct slice value)
+{
+    static const char marker[] = ":table/";
+    if (!is_arn(value))
+        return value;
+    for (size_t i = 0; i + sizeof marker - 1 <= value.length; i++)
+        if (slice_starts_with(slice_from(value, i), SLICE_LITERAL(":table/")))
+            return slice_from(value, i + sizeof marker - 1);
+    return value;
+}
+
+void constraints_table_name(struct constraints *c, struct slice value)
+{
+    if (value.data == NULL) {
+        constraints_null(c, "tableName");
+        return;
+    }
+    if (value.length == 0) {
+        add(c, "Value '' at 'tableName' failed to satisfy constraint: Member must have length greater than "
+               "or equal to 1");
+        return;
+    }
+    struct slice name = constraints_name_of(value);
+    if (name.length > 255) {
+        add(c,
+            "Value '%.*s' at 'tableName' failed to satisfy constraint: Member must have length less than or "
+            "equal to 255",
+            (int)(value.length > 1100 ? 1100 : value.length), (const char *)value.data);
+        return;
+    }
+    for (size_t i = 0; i < name.length; i++)
+        if (!is_name_character(name.data[i])) {
+            add(c,
+                "Value '%.*s' at 'tableName' failed to satisfy constraint: Member must satisfy regular "
+                "expression pattern: [a-zA-Z0-9_.-]+",
+                SLICE_PRINTF(value));
+            return;
+        }
+}
+
+size_t constraints_enum(struct constraints *c, const char *path, struct slice value, const char *const *set,
+                        size_t set_count, size_t absent)
+{
+    if (value.data == NULL)
+        return absent;
+    for (size_t i = 0; i < set_count; i++)
+        if (slice_equal_string(value, set[i]))
+            return i;
+    char members[256];
+    size_t length = 0;
+    for (size_t i = 0; i < set_count; i++)
+        length +=
+            (size_t)snprintf(members + length, sizeof members - length, "%s%s", i == 0 ? "" : ", ", set[i]);
+    add(c, "Value '%.*s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]",
+        (int)(value.length > 200 ? 200 : value.length), (const char *)value.data, path, members);
+    return absent;
+}
+
+enum err constraints_finish(const struct constraints *c, struct error *error)
+{
+    if (c->count == 0)
+        return ERR_OK;
+    return error_set(error, ERR_VALIDATION, "%u validation error%s detected: %s", c->count,
+                     c->count == 1 ? "" : "s", c->text);
+}

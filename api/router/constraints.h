@@ -1,0 +1,32 @@
+/* The model's constraints: everything that a request violates is collected, up to ten, into one message:
+ *
+ *   2 validation errors detected: Value 'x' at 'tableName' failed to satisfy constraint: Member must ...; Value ...
+ *
+ * Paths are lower camel case; a null prints as `Value null at`. Source: answers of DynamoDB. */
+#pragma once
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+enum { CONSTRAINTS_MAX = 10, CONSTRAINTS_TEXT_BYTES = 2048 };
+
+struct constraints {
+    /* Leave alone. */
+    char text[CONSTRAINTS_TEXT_BYTES];
+    size_t length;
+    unsigned count;
+};
+
+void constraints_init(struct constraints *c);
+/* A required member is missing. */
+void constraints_null(struct constraints *c, const char *path);
+/* TableName of data operations: a name or an ARN, 1 to 1024 characters (data NULL: missing). */
+void constraints_table_name(struct constraints *c, struct slice value);
+/* One of a set; data NULL: `absent`, the index that stands for the default. Returns the index. */
+size_t constraints_enum(struct constraints *c, const char *path, struct slice value, const char *const *set,
+                        size_t set_count, size_t absent);
+/* ERR_VALIDATION with the collected words, if any. */
+enum err constraints_finish(const struct constraints *c, struct error *error) MUST_CHECK;
+
+/* The table's name in a name or an ARN. */
+struct slice constraints_name_of(struct slice name_or_arn);

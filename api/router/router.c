@@ -1,0 +1,191 @@
+#include "api/router/router.h"
+
+#include "api/router/router_internal.h"
+#include "base/clock.h"
+#include "base/random.h"
+
+enum { SIGNING_KEYS_MAX = 4096, LOOKUP_US = 1000 * 1000, LOOKUP_ARENA_BLOCK = 16 * 1024 };
+
+static const struct metric_row metric_rows[] = {
+#define METRIC(name, kind, unit, sentence) METRIC_ROW(struct router_metrics, name, kind, unit, sentence)
+#include "api/router/router_metrics.def"
+#undef METRIC
+};
+static const struct metric_table metric_table = METRIC_TABLE("router", metric_rows);
+
+/* ---- routes: MemDS's answers become the item client's knowledge ---- */
+
+static Sluice__Dataplane__ReplicaAddress *to_address(const Sluice__Controlplane__RouteReplica *from,
+                                                     struct arena *arena)
+{
+    Sluice__Dataplane__ReplicaAddress *to = arena_alloc(arena, sizeof *to);
+    if (to == NULL)
+        return NULL;
+    sluice__dataplane__replica_address__init(to);
+    to->replica_id = from->replica_id;
+    to->node_id = from->node_id;
+    to->zone = from->zone;
+    to->host = from->host;
+    to->port = from->port;
+    to->kind = from->kind;
+    return to;
+}
+
+static void learn(struct item_client *items, const Sluice__Controlplane__GroupRoute *from,
+                  struct arena *arena)
+{
+    Sluice__Dataplane__Route route = SLUICE__DATAPLANE__ROUTE__INIT;
+    route.group_id = from->group_id;
+    route.range_start = from->range_start;
+    route.range_end = from->range_end;
+    route.range_epoch = from->range_epoch;
+    route.membership_version = from->membership_version;
+    route.term = from->term;
+    route.leader_replica_id = from->leader_replica_id;
+    route.replicas = arena_alloc(arena, (from->n_replicas + 1) * sizeof *route.replicas);
+    for (size_t i = 0; route.replicas != NULL && i < from->n_replicas; i++) {
+        Sluice__Dataplane__ReplicaAddress *address = to_address(from->replicas[i], arena);
+        if (address != NULL)
+            route.replicas[route.n_replicas++] = address;
+    }
+    if (!arena_has_failed(arena))
+        item_client_learn(items, &route);
+}
+
+static void on_routes(enum err err, const Sluice__Controlplane__LookupRoutesReply *reply, void *data)
+{
+    struct router *r = data;
+    if (err == ERR_CLOSED)
+        return; /* the item client is gone or going */
+    struct arena arena;
+    arena_init(&arena, LOOKUP_ARENA_BLOCK, REQUEST_ARENA_MAX);
+    for (size_t i = 0; err == ERR_OK && i < reply->n_routes; i++)
+        if (reply->routes[i]->group_id != 0)
+            learn(r->items, reply->routes[i], &arena);
+    arena_deinit(&arena);
+    item_client_looked_up(r->items);
+}
+
+static void look_up(struct item_client *client, const struct slice *keys, size_t count, void *data)
+{
+    struct router *r = data;
+    if (route_lookup(r->memds, keys, count, clock_boot_us() + LOOKUP_US, on_routes, r) != ERR_OK)
+        item_client_looked_up(client);
+}
+
+/* ---- the bundle ---- */
+
+static void on_change(const struct bundle_object *object, void *data)
+{
+    struct router *r = data;
+    if (catalog_take(r->catalog, object) != ERR_OK)
+        log_error("bundle_object_not_kept", "version=%llu reason=memory",
+                  (unsigned long long)object->version);
+}
+
+static void on_version(uint64_t version, void *data)
+{
+    struct router *r = data;
+    if (r->is_ready)
+        return;
+    r->is_ready = true;
+    log_info("bundle_here", "version=%llu", (unsigned long long)version);
+    r->options.on_ready(r->options.data);
+}
+
+/* ---- life ---- */
+
+static enum err open_peers(struct router *r, struct error *error)
+{
+    const struct wire_identity identity = {r->options.cluster_id, WIRE_ROLE_ROUTER, 0};
+    const struct peer_set_options memds = {
+        .name = "memds", .addresses = r->options.memds, .identity = identity, .metrics = &r->wire_metrics};
+    const struct peer_set_options control = {.name = "control",
+                                             .addresses = r->options.control,
+                                             .identity = identity,
+                                             .metrics = &r->wire_metrics};
+    TRY(peer_set_open(r->loop, &memds, &r->memds, error));
+    TRY(peer_set_open(r->loop, &control, &r->control, error));
+    const struct item_client_options items = {
+        .identity = identity,
+        .wire_metrics = &r->wire_metrics,
+        .metrics = &r->item_metrics,
+        .zone = r->options.zone,
+        .lookup = look_up,
+        .data = r,
+    };
+    TRY(item_client_create(r->loop, &items, &r->items));
+    const struct bundle_follower_options follower = {
+        .memds = r->memds, .key = &r->key, .on_change = on_change, .on_version = on_version, .data = r};
+    return bundle_follower_start(r->loop, &follower, &r->follower);
+}
+
+static enum err open_http(struct router *r, struct metrics *metrics, struct error *error)
+{
+    const struct http_options options = {
+        .host = r->options.host,
+        .port = r->options.port,
+        .region = r->options.region,
+        .limits = HTTP_LIMITS_DEFAULT,
+    };
+    static const struct http_callbacks callbacks = {
+        .on_headers = request_on_headers,
+        .on_chunk = request_on_chunk,
+        .on_request = request_on_complete,
+        .on_abort = request_on_abort,
+    };
+    TRY(http_server_create(r->loop, &options, &callbacks, r, &r->http, error));
+    return metrics_add(metrics, &http_metric_table, NULL, http_server_metrics(r->http));
+}
+
+static enum err start(struct router *r, struct metrics *metrics, struct error *error)
+{
+    TRY(cluster_key_load(r->options.cluster_key_file, &r->key, error));
+    TRY(metrics_add(metrics, &metric_table, NULL, &r->metrics));
+    TRY(metrics_add(metrics, &wire_metric_table, NULL, &r->wire_metrics));
+    TRY(metrics_add(metrics, &item_client_metric_table, NULL, &r->item_metrics));
+    r->catalog = catalog_create();
+    r->verifier = sigv4_verifier_create(SIGNING_KEYS_MAX);
+    if (r->catalog == NULL || r->verifier == NULL)
+        return ERR_NO_MEMORY;
+    r->service = SLICE_LITERAL("dynamodb");
+    r->policy = (struct sigv4_policy){
+        .region = slice_from_string(r->options.region),
+        .services = &r->service,
+        .service_count = 1,
+        .skew_us = SIGV4_SKEW_US,
+    };
+    TRY(open_peers(r, error));
+    return open_http(r, metrics, error);
+}
+
+enum err router_create(struct loop *loop, struct metrics *metrics, const struct router_options *options,
+                       struct router **ret_router, struct error *error)
+{
+    struct router *r = memory_zalloc(sizeof *r);
+    if (r == NULL)
+        return ERR_NO_MEMORY;
+    r->options = *options;
+    r->loop = loop;
+    uint64_t seed;
+    random_secret(&seed, sizeof seed); /* request ids must differ between routers and starts */
+    random_init(&r->random, seed);
+    item_builder_init(&r->builder, ITEM_ENCODED_BYTES_MAX);
+    TRY(start(r, metrics, error));
+    *ret_router = r;
+    return ERR_OK;
+}
+
+void router_drain(struct router *r, void (*drained)(void *data), void *data)
+{
+    http_server_drain(r->http, drained, data);
+}
+
+void router_close(struct router *r)
+{
+    bundle_follower_stop(r->follower);
+    item_client_destroy(r->items); /* answers what waits for nodes */
+    peer_set_close(r->control, NULL, NULL);
+    peer_set_close(r->memds, NULL, NULL);
+    http_server_close(r->http, NULL, NULL);
+}

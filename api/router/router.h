@@ -1,0 +1,35 @@
+/* The router: the tenant's endpoint. HTTP and SigV4 at the front, nodes, MemDS and control behind.
+ * See README.md beside this file for threads and invariants. */
+#pragma once
+
+#include "base/daemon.h"
+
+struct router;
+
+struct router_metrics {
+#define METRIC(name, kind, unit, sentence) struct metric_##kind name;
+#include "api/router/router_metrics.def"
+#undef METRIC
+};
+
+/* Strings are borrowed for the router's life. */
+struct router_options {
+    const char *host;
+    uint16_t port;
+    const char *zone;
+    const char *region;
+    uint64_t cluster_id;
+    const char *cluster_key_file;
+    const char *memds; /* "host:port,..." */
+    const char *control;
+    uint64_t request_us; /* for one item request, retries included */
+    void (*on_ready)(void *data);
+    void *data;
+};
+
+/* ERR_CONFIG, ERR_IO, ERR_NO_MEMORY, with words. On failure the process ends: nothing is undone. */
+enum err router_create(struct loop *loop, struct metrics *metrics, const struct router_options *options,
+                       struct router **ret_router, struct error *error) MUST_CHECK;
+/* Take no new connections, answer what is under way. */
+void router_drain(struct router *r, void (*drained)(void *data), void *data);
+void router_close(struct router *r);

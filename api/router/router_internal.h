@@ -1,0 +1,99 @@
+/* What the files of the router share. One loop owns everything. */
+#pragma once
+
+#include "api/http/http_server.h"
+#include "api/json/json_writer.h"
+#include "api/router/catalog.h"
+#include "api/router/router.h"
+#include "api/sigv4/verify.h"
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "controlplane/bundle/seal.h"
+#include "controlplane/client/bundle_follower.h"
+#include "controlplane/client/control_client.h"
+#include "controlplane/client/route_client.h"
+#include "dataplane/client/item_client.h"
+#include "dataplane/item/item_builder.h"
+
+enum {
+    REQUEST_ARENA_BLOCK = 16 * 1024,
+    REQUEST_ARENA_MAX = 64 * 1024 * 1024, /* a 16 MiB body, unescaped and encoded, with room */
+    REQUEST_POOL_MAX = 512,
+    REPLY_BYTES_MAX = 17 * 1024 * 1024,
+    REQUEST_ID_BYTES = 16,
+};
+
+struct router {
+    struct router_options options;
+    struct loop *loop;
+    struct router_metrics metrics;
+    struct wire_metrics wire_metrics;
+    struct item_client_metrics item_metrics;
+    struct cluster_key key;
+    struct catalog *catalog;
+    struct http_server *http;
+    struct sigv4_verifier *verifier;
+    struct sigv4_policy policy;
+    struct slice service;
+    struct peer_set *memds;
+    struct peer_set *control;
+    struct bundle_follower *follower;
+    struct item_client *items;
+    struct random random;
+    struct item_builder builder; /* scratch for parsing; results are copied to the request's arena */
+    struct request *pool;
+    unsigned pool_count;
+    bool is_ready;
+};
+
+struct operation;
+
+/* One HTTP request from its head to its answer. */
+struct request {
+    struct request *next; /* in the pool */
+    struct router *router;
+    struct http_request *http;
+    struct arena arena;
+    struct sha256 hash;
+    struct sigv4_claim claim;
+    struct sigv4_refusal refusal; /* code ERR_OK: none yet */
+    char tenant_id[TENANT_ID_BYTES];
+    struct slice user_name;
+    const struct operation *operation;
+    struct item_call call;
+    void *state; /* the operation's own, in the arena */
+};
+
+/* ---- request.c: life and authentication ---- */
+void request_on_headers(struct http_request *http, void *data);
+void request_on_chunk(struct http_request *http, struct slice bytes, void *data);
+void request_on_complete(struct http_request *http, void *data);
+void request_on_abort(struct http_request *http, void *data);
+
+/* ---- answer.c: every way to end a request; it is gone afterwards ---- */
+/* 200 with these bytes (taken). */
+void answer_json(struct request *r, struct buffer *body);
+/* text NULL: the default sentence. */
+void answer_error(struct request *r, enum err code, const char *text);
+/* An exception by its full __type, as control words it. */
+void answer_exception(struct request *r, int status, const char *type, const char *text);
+/* ConditionalCheckFailedException, with the item when it was asked for (empty: without). */
+void answer_condition_failed(struct request *r, struct slice item);
+void request_release(struct request *r);
+
+/* ---- operations.c ---- */
+struct operation {
+    const char *name;
+    void (*run)(struct request *r);
+};
+/* NULL: not served. */
+const struct operation *operation_find(struct slice name);
+
+/* ---- item_operations.c, control_operations.c ---- */
+void operation_get_item(struct request *r);
+void operation_put_item(struct request *r);
+void operation_update_item(struct request *r);
+void operation_delete_item(struct request *r);
+void operation_control(struct request *r);
