@@ -18,8 +18,9 @@ sluice_library(dataplane/client USES base dataplane/item dataplane/proto EXTERNA
 sluice_library(controlplane/bundle USES base controlplane/proto EXTERNAL PkgConfig::CRYPTO)
 sluice_library(controlplane/memds USES base controlplane/proto controlplane/bundle EXTERNAL PkgConfig::UV)
 sluice_library(controlplane/client USES base controlplane/proto controlplane/bundle EXTERNAL PkgConfig::UV)
-sluice_library(controlplane/control USES base dataplane/item controlplane/proto controlplane/bundle
-    EXTERNAL PkgConfig::UV PkgConfig::JANSSON PostgreSQL::PostgreSQL)
+sluice_library(controlplane/migrations)
+sluice_library(controlplane/control USES base dataplane/item controlplane/proto controlplane/bundle controlplane/client
+    controlplane/migrations EXTERNAL PkgConfig::MHD PkgConfig::CRYPTO PkgConfig::UV PkgConfig::JANSSON PostgreSQL::PostgreSQL)
 
 sluice_library(api/json USES base dataplane/item)
 sluice_library(api/expression USES base dataplane/item dataplane/expression)

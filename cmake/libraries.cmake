@@ -1,5 +1,5 @@
 # sluice_library(DIR USES dir... EXTERNAL target...): one static library from every .c file in DIR (not below),
-# and from every .proto in it through protobuf-c. Its name is the path with underscores: dataplane/log is
+# from every .proto in it through protobuf-c, and from NNNN_*.sql as embedded texts. Its name is the path with underscores: dataplane/log is
 # sluice_dataplane_log.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv)
@@ -30,6 +30,15 @@ function(sluice_library directory)
         set_source_files_properties(${out}.c PROPERTIES COMPILE_OPTIONS "-w")
         list(APPEND generated ${out}.c ${out}.h)
     endforeach()
+    file(GLOB migrations CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${directory}/[0-9]*_*.sql)
+    if(migrations)
+        set(out ${CMAKE_BINARY_DIR}/generated/${directory}/migrations.c)
+        add_custom_command(OUTPUT ${out}
+            COMMAND ${CMAKE_COMMAND} -DDIRECTORY=${CMAKE_SOURCE_DIR}/${directory} -DOUT=${out}
+                -P ${CMAKE_SOURCE_DIR}/cmake/embed_sql.cmake
+            DEPENDS ${migrations} ${CMAKE_SOURCE_DIR}/cmake/embed_sql.cmake VERBATIM)
+        list(APPEND generated ${out})
+    endif()
     if(NOT sources AND NOT generated)
         return() # a plane whose first file is still to come
     endif()

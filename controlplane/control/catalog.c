@@ -1,0 +1,385 @@
+#include "controlplane/control/catalog.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+
+void catalog_init(struct catalog *c)
+{
+    *c = (struct catalog){0};
+}
+
+static void table_free(struct table *table)
+{
+    table_spec_deinit(&table->spec);
+    memory_free(table->arn);
+    memory_free(table->partitions);
+    memory_free(table);
+}
+
+void catalog_clear(struct catalog *c)
+{
+    struct replica *replica, *next_replica;
+    HASH_ITER(hh, c->replicas, replica, next_replica)
+    {
+        HASH_DEL(c->replicas, replica);
+        memory_free(replica);
+    }
+    HASH_CLEAR(hh, c->partitions);
+    struct table *table, *next_table;
+    HASH_ITER(hh, c->tables, table, next_table)
+    {
+        HASH_DEL(c->tables, table);
+        table_free(table);
+    }
+    struct tenant *tenant, *next_tenant;
+    HASH_ITER(hh, c->tenants, tenant, next_tenant)
+    {
+        HASH_DEL(c->tenants, tenant);
+        memory_free(tenant->tables);
+        memory_free(tenant);
+    }
+    struct node *node, *next_node;
+    HASH_ITER(hh, c->nodes, node, next_node)
+    {
+        HASH_DEL(c->nodes, node);
+        memory_free(node);
+    }
+    *c = (struct catalog){.goal_version = c->goal_version};
+}
+
+/* ---- look-ups ---- */
+
+struct tenant *catalog_tenant(const struct catalog *c, const char *id)
+{
+    struct tenant *tenant;
+    HASH_FIND_STR(c->tenants, id, tenant);
+    return tenant;
+}
+
+struct tenant *catalog_tenant_by_name(const struct catalog *c, const char *name)
+{
+    for (struct tenant *tenant = c->tenants; tenant != NULL; tenant = tenant->hh.next) {
+        if (strcmp(tenant->name, name) == 0)
+            return tenant;
+    }
+    return NULL;
+}
+
+struct table *catalog_table(const struct catalog *c, uint64_t space_id)
+{
+    struct table *table;
+    HASH_FIND(hh, c->tables, &space_id, sizeof space_id, table);
+    return table;
+}
+
+struct partition *catalog_partition(const struct catalog *c, uint64_t group_id)
+{
+    struct partition *partition;
+    HASH_FIND(hh, c->partitions, &group_id, sizeof group_id, partition);
+    return partition;
+}
+
+struct replica *catalog_replica(const struct catalog *c, uint64_t replica_id)
+{
+    struct replica *replica;
+    HASH_FIND(hh, c->replicas, &replica_id, sizeof replica_id, replica);
+    return replica;
+}
+
+struct node *catalog_node(const struct catalog *c, const char *name)
+{
+    struct node *node;
+    HASH_FIND_STR(c->nodes, name, node);
+    return node;
+}
+
+size_t tenant_table_after(const struct tenant *t, const char *name)
+{
+    size_t low = 0;
+    size_t high = t->table_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(t->tables[middle]->spec.name, name) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct table *tenant_table(const struct tenant *t, const char *name)
+{
+    size_t after = tenant_table_after(t, name);
+    if (after == 0 || strcmp(t->tables[after - 1]->spec.name, name) != 0)
+        return NULL;
+    return t->tables[after - 1];
+}
+
+/* ---- lists ---- */
+
+static void unsettle(struct catalog *c, struct table *table)
+{
+    if (table->is_unsettled)
+        return;
+    table->is_unsettled = true;
+    if (c->unsettled == NULL) {
+        c->unsettled = table->next_unsettled = table->previous_unsettled = table;
+        return;
+    }
+    table->next_unsettled = c->unsettled;
+    table->previous_unsettled = c->unsettled->previous_unsettled;
+    table->previous_unsettled->next_unsettled = table;
+    c->unsettled->previous_unsettled = table;
+}
+
+static void settle(struct catalog *c, struct table *table)
+{
+    if (!table->is_unsettled)
+        return;
+    table->is_unsettled = false;
+    if (table->next_unsettled == table) {
+        c->unsettled = NULL;
+        return;
+    }
+    table->previous_unsettled->next_unsettled = table->next_unsettled;
+    table->next_unsettled->previous_unsettled = table->previous_unsettled;
+    if (c->unsettled == table)
+        c->unsettled = table->next_unsettled;
+}
+
+static bool tenant_insert(struct tenant *t, struct table *table)
+{
+    if (t->table_count == t->table_capacity) {
+        size_t capacity = t->table_capacity == 0 ? 8 : 2 * t->table_capacity;
+        struct table **tables = memory_resize(t->tables, capacity * sizeof *tables);
+        if (tables == NULL)
+            return false;
+        t->tables = tables;
+        t->table_capacity = capacity;
+    }
+    size_t at = tenant_table_after(t, table->spec.name);
+    memmove(t->tables + at + 1, t->tables + at, (t->table_count - at) * sizeof *t->tables);
+    t->tables[at] = table;
+    t->table_count++;
+    return true;
+}
+
+static void tenant_forget(struct tenant *t, const struct table *table)
+{
+    size_t after = tenant_table_after(t, table->spec.name);
+    ASSERT(after > 0 && t->tables[after - 1] == table);
+    memmove(t->tables + after - 1, t->tables + after, (t->table_count - after) * sizeof *t->tables);
+    t->table_count--;
+}
+
+static void unlink_goal(struct replica *replica)
+{
+    struct node *node = replica->node;
+    if (replica->older_goal == NULL && node->oldest_goal != replica)
+        return;
+    *(replica->older_goal == NULL ? &node->oldest_goal : &replica->older_goal->newer_goal) =
+        replica->newer_goal;
+    *(replica->newer_goal == NULL ? &node->newest_goal : &replica->newer_goal->older_goal) =
+        replica->older_goal;
+    replica->older_goal = NULL;
+    replica->newer_goal = NULL;
+}
+
+void catalog_touch_goal(struct catalog *c, struct replica *replica)
+{
+    struct node *node = replica->node;
+    unlink_goal(replica);
+    replica->goal_version = ++c->goal_version;
+    replica->older_goal = node->newest_goal;
+    *(node->newest_goal == NULL ? &node->oldest_goal : &node->newest_goal->newer_goal) = replica;
+    node->newest_goal = replica;
+}
+
+/* ---- adding ---- */
+
+struct tenant *catalog_add_tenant(struct catalog *c, const char *id, const char *name, uint64_t created_us)
+{
+    struct tenant *tenant = memory_zalloc(sizeof *tenant);
+    if (tenant == NULL || strlen(id) != TENANT_ID_BYTES || catalog_tenant(c, id) != NULL) {
+        memory_free(tenant);
+        return NULL;
+    }
+    (void)snprintf(tenant->id, sizeof tenant->id, "%s", id);
+    (void)snprintf(tenant->name, sizeof tenant->name, "%s", name);
+    tenant->created_us = created_us;
+    HASH_ADD_STR(c->tenants, id, tenant);
+    if (!HASH_ADD_FAILED(tenant))
+        return tenant;
+    memory_free(tenant);
+    return NULL;
+}
+
+struct node *catalog_add_node(struct catalog *c, uint32_t node_id, const char *name)
+{
+    struct node *node = memory_zalloc(sizeof *node);
+    if (node == NULL || catalog_node(c, name) != NULL) {
+        memory_free(node);
+        return NULL;
+    }
+    node->node_id = node_id;
+    (void)snprintf(node->name, sizeof node->name, "%s", name);
+    HASH_ADD_STR(c->nodes, name, node);
+    if (!HASH_ADD_FAILED(node))
+        return node;
+    memory_free(node);
+    return NULL;
+}
+
+static struct table *table_create(uint64_t space_id, const char *arn, size_t partition_capacity)
+{
+    struct table *table = memory_zalloc(sizeof *table);
+    if (table == NULL)
+        return NULL;
+    table->space_id = space_id;
+    table->arn = memory_alloc(strlen(arn) + 1);
+    table->partitions = memory_zalloc((partition_capacity + 1) * sizeof *table->partitions);
+    if (table->arn == NULL || table->partitions == NULL) {
+        table_free(table);
+        return NULL;
+    }
+    memcpy(table->arn, arn, strlen(arn) + 1);
+    return table;
+}
+
+struct table *catalog_add_table(struct catalog *c, struct tenant *tenant, uint64_t space_id,
+                                const char *table_id, const char *arn, struct table_spec *spec,
+                                enum table_status status, size_t partition_capacity)
+{
+    struct table *table = table_create(space_id, arn, partition_capacity);
+    if (table == NULL)
+        return NULL;
+    table->tenant = tenant;
+    table->spec = *spec;
+    table->spec.tags = NULL;
+    (void)snprintf(table->table_id, sizeof table->table_id, "%s", table_id);
+    table->status = status;
+    HASH_ADD(hh, c->tables, space_id, sizeof table->space_id, table);
+    if (HASH_ADD_FAILED(table)) {
+        table_free(table);
+        return NULL;
+    }
+    if (status != TABLE_GONE && !tenant_insert(tenant, table)) {
+        HASH_DEL(c->tables, table);
+        table_free(table);
+        return NULL;
+    }
+    table->spec.tags = spec->tags;
+    spec->tags = NULL;
+    if (status != TABLE_ACTIVE)
+        unsettle(c, table);
+    return table;
+}
+
+static void copy_bound(struct key_bound *to, struct slice bytes)
+{
+    to->length = (uint8_t)(bytes.length < sizeof to->bytes ? bytes.length : sizeof to->bytes);
+    if (to->length > 0)
+        memcpy(to->bytes, bytes.data, to->length);
+}
+
+struct partition *catalog_add_partition(struct catalog *c, struct table *table, uint64_t group_id,
+                                        struct slice start, struct slice end, uint64_t range_epoch)
+{
+    struct partition *partition = &table->partitions[table->partition_count];
+    *partition = (struct partition){.group_id = group_id, .table = table, .range_epoch = range_epoch};
+    copy_bound(&partition->start, start);
+    copy_bound(&partition->end, end);
+    HASH_ADD(hh, c->partitions, group_id, sizeof partition->group_id, partition);
+    if (HASH_ADD_FAILED(partition))
+        return NULL;
+    table->partition_count++;
+    return partition;
+}
+
+struct replica *catalog_add_replica(struct catalog *c, struct partition *partition, struct node *node,
+                                    uint64_t replica_id, uint32_t kind, enum goal goal, bool is_leader_wanted)
+{
+    struct replica *replica = memory_zalloc(sizeof *replica);
+    if (replica == NULL || partition->replica_count == REPLICAS_PER_PARTITION) {
+        memory_free(replica);
+        return NULL;
+    }
+    replica->replica_id = replica_id;
+    replica->partition = partition;
+    replica->node = node;
+    replica->kind = kind;
+    replica->goal = goal;
+    replica->is_leader_wanted = is_leader_wanted;
+    replica->role = ROLE_NOT_REPORTED;
+    HASH_ADD(hh, c->replicas, replica_id, sizeof replica->replica_id, replica);
+    if (HASH_ADD_FAILED(replica)) {
+        memory_free(replica);
+        return NULL;
+    }
+    partition->replicas[partition->replica_count++] = replica;
+    if (goal == GOAL_PRESENT) {
+        node->replica_count++;
+        node->leader_count += is_leader_wanted;
+    }
+    catalog_touch_goal(c, replica);
+    return replica;
+}
+
+/* ---- changing ---- */
+
+void catalog_set_status(struct catalog *c, struct table *table, enum table_status status)
+{
+    if (status == TABLE_GONE && table->status != TABLE_GONE)
+        tenant_forget(table->tenant, table);
+    table->status = status;
+    if (status == TABLE_ACTIVE)
+        settle(c, table);
+    else
+        unsettle(c, table);
+}
+
+static void discount(struct replica *replica)
+{
+    if (replica->goal != GOAL_PRESENT)
+        return;
+    replica->node->replica_count--;
+    replica->node->leader_count -= replica->is_leader_wanted;
+}
+
+void catalog_set_absent(struct catalog *c, struct replica *replica)
+{
+    if (replica->goal == GOAL_ABSENT)
+        return;
+    discount(replica);
+    replica->goal = GOAL_ABSENT;
+    catalog_touch_goal(c, replica);
+}
+
+void catalog_remove_replica(struct catalog *c, struct replica *replica)
+{
+    struct partition *partition = replica->partition;
+    discount(replica);
+    unlink_goal(replica);
+    for (size_t i = 0; i < partition->replica_count; i++) {
+        if (partition->replicas[i] != replica)
+            continue;
+        partition->replicas[i] = partition->replicas[--partition->replica_count];
+        break;
+    }
+    HASH_DEL(c->replicas, replica);
+    memory_free(replica);
+}
+
+void catalog_remove_table(struct catalog *c, struct table *table)
+{
+    ASSERT(table->status == TABLE_GONE);
+    for (size_t i = 0; i < table->partition_count; i++) {
+        ASSERT(table->partitions[i].replica_count == 0);
+        HASH_DEL(c->partitions, &table->partitions[i]);
+    }
+    settle(c, table);
+    HASH_DEL(c->tables, table);
+    table_free(table);
+}

@@ -1,0 +1,170 @@
+/* All that control knows, in memory: loaded from PostgreSQL when the lock is held, changed only after a commit.
+ *
+ *     tenant --> tables (sorted by name) --> partitions --> replicas <-- node
+ *
+ * PostgreSQL is the truth for all of it but what nodes report (struct replica's and node's last fields), which is only
+ * here. Ids are counters: what was given out once is never given out again. Pure; one loop. */
+#pragma once
+
+#include "base/hash.h"
+#include "controlplane/control/placement.h"
+#include "controlplane/control/table_spec.h"
+#include "dataplane/item/key.h"
+
+enum {
+    TENANT_ID_BYTES = 12,
+    TABLE_UUID_BYTES = 36,
+    ZONE_BYTES_MAX = 63,
+    HOST_BYTES_MAX = 63,
+    NAME_BYTES_MAX = 127
+};
+
+/* The numbers are stored. GONE: the tenant does not see it any more; its replicas are being removed. */
+enum table_status { TABLE_CREATING, TABLE_ACTIVE, TABLE_UPDATING, TABLE_DELETING, TABLE_GONE };
+enum goal { GOAL_PRESENT, GOAL_ABSENT };
+enum replica_role {
+    ROLE_FOLLOWER,
+    ROLE_CANDIDATE,
+    ROLE_LEADER,
+    ROLE_QUARANTINED,
+    ROLE_REMOVED,
+    ROLE_NOT_REPORTED
+};
+
+struct tenant {
+    char id[TENANT_ID_BYTES + 1];
+    char name[NAME_BYTES_MAX + 1];
+    bool is_suspended;
+    uint64_t created_us;
+    struct table **tables; /* not GONE, sorted by name */
+    size_t table_count;
+    size_t table_capacity;
+    UT_hash_handle hh; /* by id */
+};
+
+struct replica {
+    uint64_t replica_id;
+    struct partition *partition;
+    struct node *node;
+    uint32_t kind;
+    enum goal goal;
+    bool is_leader_wanted;
+    uint64_t goal_version;      /* of the goals that last named it */
+    struct replica *older_goal; /* the node's list, by goal_version */
+    struct replica *newer_goal;
+    UT_hash_handle hh; /* by id */
+    /* As reported. */
+    enum replica_role role;
+    uint64_t term;
+    uint64_t schema_version;
+    uint64_t bytes;
+};
+
+struct partition {
+    uint64_t group_id;
+    struct table *table;
+    struct key_bound start;
+    struct key_bound end;
+    uint64_t range_epoch;
+    struct replica *replicas[REPLICAS_PER_PARTITION];
+    size_t replica_count; /* 0 = not placed yet */
+    UT_hash_handle hh;    /* by group id */
+};
+
+struct table {
+    uint64_t space_id;
+    struct tenant *tenant;
+    struct table_spec spec;
+    char table_id[TABLE_UUID_BYTES + 1];
+    char *arn;
+    uint64_t schema_version;
+    enum table_status status;
+    uint64_t created_us;
+    struct partition *partitions; /* array */
+    size_t partition_count;
+    UT_hash_handle hh; /* by space id */
+    /* Tables with something to settle: a circular list when is_unsettled. */
+    struct table *next_unsettled;
+    struct table *previous_unsettled;
+    bool is_unsettled;
+    uint64_t deleted_at_us; /* boot clock: when DELETING was seen first; 0 = not */
+};
+
+struct node {
+    uint32_t node_id;
+    char name[NAME_BYTES_MAX + 1];
+    char zone[ZONE_BYTES_MAX + 1];
+    char host[HOST_BYTES_MAX + 1];
+    uint32_t port;
+    uint32_t replica_count; /* goals PRESENT */
+    uint32_t leader_count;
+    struct replica *oldest_goal;
+    struct replica *newest_goal;
+    UT_hash_handle hh; /* by name */
+    /* As heard. */
+    uint64_t boot_epoch;     /* 0 = not heard since this control began */
+    bool is_reported;        /* a full report of this boot is here */
+    uint64_t heard_at_us;    /* boot clock */
+    uint64_t heard_wall_us;  /* wall clock */
+    uint64_t stored_wall_us; /* last_heartbeat_us in the database */
+};
+
+struct catalog_counters {
+    uint64_t tenant_id;
+    uint64_t space_id;
+    uint64_t group_id;
+    uint64_t replica_id;
+    uint64_t node_id;
+    uint64_t bundle_version;
+    uint64_t workflow_id;
+};
+
+struct catalog {
+    struct tenant *tenants;
+    struct table *tables;
+    struct partition *partitions;
+    struct replica *replicas;
+    struct node *nodes;
+    struct table *unsettled;
+    struct catalog_counters counters;
+    uint64_t goal_version; /* grows with each new goal and with the set of nodes */
+    uint64_t node_version; /* the goal_version at which a node last joined or moved */
+};
+
+void catalog_init(struct catalog *c);
+/* Forget everything but goal_version. */
+void catalog_clear(struct catalog *c);
+
+struct tenant *catalog_tenant(const struct catalog *c, const char *id);
+struct tenant *catalog_tenant_by_name(const struct catalog *c, const char *name);
+struct table *catalog_table(const struct catalog *c, uint64_t space_id);
+struct partition *catalog_partition(const struct catalog *c, uint64_t group_id);
+struct replica *catalog_replica(const struct catalog *c, uint64_t replica_id);
+struct node *catalog_node(const struct catalog *c, const char *name);
+/* By name among the tenant's tables, or NULL. */
+struct table *tenant_table(const struct tenant *t, const char *name);
+/* The position of the first table whose name is greater. */
+size_t tenant_table_after(const struct tenant *t, const char *name);
+
+/* The adders return NULL when there is no memory (control then gives up and loads again) or the id exists.
+ * catalog_add_table takes spec's tags. */
+struct tenant *catalog_add_tenant(struct catalog *c, const char *id, const char *name, uint64_t created_us);
+struct node *catalog_add_node(struct catalog *c, uint32_t node_id, const char *name);
+struct table *catalog_add_table(struct catalog *c, struct tenant *tenant, uint64_t space_id,
+                                const char *table_id, const char *arn, struct table_spec *spec,
+                                enum table_status status, size_t partition_capacity);
+/* `index` of the array made with the table; asserts that it is the next one. */
+struct partition *catalog_add_partition(struct catalog *c, struct table *table, uint64_t group_id,
+                                        struct slice start, struct slice end, uint64_t range_epoch);
+struct replica *catalog_add_replica(struct catalog *c, struct partition *partition, struct node *node,
+                                    uint64_t replica_id, uint32_t kind, enum goal goal,
+                                    bool is_leader_wanted);
+
+/* Change and keep lists and counts in step. */
+void catalog_set_status(struct catalog *c, struct table *table, enum table_status status);
+void catalog_set_absent(struct catalog *c, struct replica *replica);
+/* Give the replica a new goal version: its node will be told. */
+void catalog_touch_goal(struct catalog *c, struct replica *replica);
+void catalog_remove_replica(struct catalog *c, struct replica *replica);
+/* The table must be GONE and have no replicas. */
+void catalog_remove_table(struct catalog *c, struct table *table);

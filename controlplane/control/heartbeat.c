@@ -1,0 +1,426 @@
+/* Heartbeats of nodes: what they report goes into the catalog, what they should do goes back. An answer waits until there
+ * is something to say (long poll), so that a goal reaches its node at once; a node's newer heartbeat ends the wait of the
+ * older one. Goals carry versions; a node names the newest it took up and gets those above. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/proto.h"
+#include "controlplane/control/control_internal.h"
+#include "controlplane/proto/controlplane.pb-c.h"
+
+enum {
+    WAIT_US_MAX = 30000000,
+    REPLY_BLOCK_BYTES = 64 * 1024,
+    REPLY_BYTES_MAX = 64 * 1024 * 1024,
+    PORT_MAX = 65535
+};
+
+typedef Sluice__Controlplane__NodeHeartbeat heartbeat; /* protobuf-c's name, shorter */
+
+/* One node's heartbeat that is held back until there is news. */
+struct poll_call {
+    struct wire_call call;
+    struct control *control;
+    char node_name[NAME_BYTES_MAX + 1];
+    uint64_t goals_version; /* what the node has */
+    uint64_t report_version;
+    struct loop_timer timer;
+    struct poll_call *next;
+};
+
+/* A node's row is written first, when it is new or has moved. */
+struct join_change {
+    struct change change;
+    struct wire_call call;
+    struct buffer packed; /* the heartbeat */
+    uint32_t node_id;
+};
+
+/* ---- answers ---- */
+
+static char *text(const char *constant)
+{
+    union {
+        const char *in;
+        char *out;
+    } pointer = {.in = constant};
+    return pointer.out; /* protobuf-c does not write through it */
+}
+
+static Sluice__Controlplane__MemberGoal *make_member(const struct node *node, uint64_t replica_id,
+                                                     uint32_t kind, struct arena *arena)
+{
+    Sluice__Controlplane__MemberGoal *member = arena_alloc(arena, sizeof *member);
+    if (member == NULL)
+        return NULL;
+    sluice__controlplane__member_goal__init(member);
+    member->replica_id = replica_id;
+    member->node_id = node->node_id;
+    member->zone = text(node->zone);
+    member->host = text(node->host);
+    member->port = node->port;
+    member->kind = kind;
+    return member;
+}
+
+static void add_members(Sluice__Controlplane__ReplicaGoal *goal, const struct partition *partition,
+                        struct arena *arena)
+{
+    goal->first_members = arena_alloc(arena, REPLICAS_PER_PARTITION * sizeof *goal->first_members);
+    for (size_t i = 0; i < partition->replica_count && goal->first_members != NULL; i++) {
+        const struct replica *replica = partition->replicas[i];
+        Sluice__Controlplane__MemberGoal *member =
+            make_member(replica->node, replica->replica_id, replica->kind, arena);
+        if (member == NULL)
+            return;
+        goal->first_members[goal->n_first_members++] = member;
+        if (replica->is_leader_wanted)
+            goal->leader_preference = replica->replica_id;
+    }
+}
+
+static struct slice copy_schema(const struct table *table, struct arena *arena)
+{
+    struct buffer schema;
+    buffer_init(&schema, BUNDLE_BODY_BYTES_MAX);
+    table_spec_append_schema(&table->spec, table->schema_version, &schema);
+    struct slice copy = arena_copy(arena, buffer_view(&schema));
+    buffer_deinit(&schema);
+    return copy;
+}
+
+static Sluice__Controlplane__ReplicaGoal *make_goal(const struct replica *replica, struct arena *arena)
+{
+    Sluice__Controlplane__ReplicaGoal *goal = arena_alloc(arena, sizeof *goal);
+    if (goal == NULL)
+        return NULL;
+    const struct partition *partition = replica->partition;
+    sluice__controlplane__replica_goal__init(goal);
+    goal->replica_id = replica->replica_id;
+    goal->group_id = partition->group_id;
+    goal->state = replica->goal == GOAL_PRESENT ? SLUICE__CONTROLPLANE__GOAL_STATE__PRESENT
+                                                : SLUICE__CONTROLPLANE__GOAL_STATE__ABSENT;
+    goal->range_start = proto_bytes(key_bound_view(&partition->start));
+    goal->range_end = proto_bytes(key_bound_view(&partition->end));
+    goal->range_epoch = partition->range_epoch;
+    goal->table_arn = partition->table->arn;
+    goal->schema_version = partition->table->schema_version;
+    goal->schema = proto_bytes(copy_schema(partition->table, arena));
+    goal->first_membership_version = 1;
+    add_members(goal, partition, arena);
+    return goal;
+}
+
+static void add_goals(Sluice__Controlplane__NodeGoals *goals, const struct node *node, uint64_t since,
+                      struct arena *arena)
+{
+    size_t count = 0;
+    const struct replica *first = NULL;
+    for (const struct replica *r = node->newest_goal; r != NULL && r->goal_version > since;
+         r = r->older_goal) {
+        first = r;
+        count++;
+    }
+    goals->goals = arena_alloc(arena, (count + 1) * sizeof *goals->goals);
+    for (const struct replica *r = first; r != NULL && goals->goals != NULL; r = r->newer_goal) {
+        Sluice__Controlplane__ReplicaGoal *goal = make_goal(r, arena);
+        if (goal == NULL)
+            return;
+        goals->goals[goals->n_goals++] = goal;
+    }
+}
+
+static void add_nodes(const struct control *control, Sluice__Controlplane__NodeGoals *goals,
+                      struct arena *arena)
+{
+    goals->nodes = arena_alloc(arena, (HASH_COUNT(control->catalog.nodes) + 1) * sizeof *goals->nodes);
+    for (const struct node *node = control->catalog.nodes; node != NULL && goals->nodes != NULL;
+         node = node->hh.next) {
+        Sluice__Controlplane__MemberGoal *member = make_member(node, 0, 0, arena);
+        if (member == NULL)
+            return;
+        goals->nodes[goals->n_nodes++] = member;
+    }
+}
+
+/* A version that we did not give out says nothing: all goals go. */
+static uint64_t goals_since(const struct control *control, uint64_t goals_version)
+{
+    bool is_ours =
+        goals_version >= control->goal_version_first && goals_version <= control->catalog.goal_version;
+    return is_ours ? goals_version : 0;
+}
+
+static bool has_news(const struct control *control, const struct node *node, uint64_t since)
+{
+    return since == 0 || control->catalog.node_version > since ||
+           (node->newest_goal != NULL && node->newest_goal->goal_version > since);
+}
+
+static void answer(struct control *control, const struct node *node, const struct poll_call *poll)
+{
+    struct arena arena;
+    arena_init(&arena, REPLY_BLOCK_BYTES, REPLY_BYTES_MAX);
+    uint64_t since = goals_since(control, poll->goals_version);
+    Sluice__Controlplane__NodeGoals goals = SLUICE__CONTROLPLANE__NODE_GOALS__INIT;
+    goals.node_id = node->node_id;
+    goals.goals_version = control->catalog.goal_version;
+    goals.is_full = since == 0;
+    goals.report_version = poll->report_version;
+    goals.wants_full_report = !node->is_reported;
+    if (has_news(control, node, since)) {
+        add_goals(&goals, node, since, &arena);
+        add_nodes(control, &goals, &arena);
+    }
+    if (arena_has_failed(&arena))
+        wire_refuse(poll->call, ERR_NO_MEMORY);
+    else
+        wire_reply(poll->call, &(struct wire_message){.header = &goals.base});
+    arena_deinit(&arena);
+}
+
+/* ---- held heartbeats ---- */
+
+static void drop_poll(struct control *control, struct poll_call *poll)
+{
+    struct poll_call **link = &control->polls;
+    while (*link != poll)
+        link = &(*link)->next;
+    *link = poll->next;
+    loop_timer_stop(control->loop, &poll->timer);
+    memory_free(poll);
+}
+
+static void end_poll(struct control *control, struct poll_call *poll)
+{
+    const struct node *node = catalog_node(&control->catalog, poll->node_name);
+    if (node == NULL)
+        wire_refuse(poll->call, ERR_UNAVAILABLE);
+    else
+        answer(control, node, poll);
+    drop_poll(control, poll);
+}
+
+static void on_waited(struct loop_timer *timer)
+{
+    struct poll_call *poll = timer->data;
+    end_poll(poll->control, poll);
+}
+
+static void hold(struct control *control, const struct poll_call *like, uint64_t wait_us)
+{
+    struct poll_call *poll = memory_alloc(sizeof *poll);
+    if (poll == NULL) {
+        wire_refuse(like->call, ERR_NO_MEMORY);
+        return;
+    }
+    *poll = *like;
+    poll->timer = (struct loop_timer){.fire = on_waited, .data = poll};
+    poll->next = control->polls;
+    control->polls = poll;
+    loop_timer_start(control->loop, &poll->timer, loop_now_us(control->loop) + wait_us);
+}
+
+void control_tell_nodes(struct control *control)
+{
+    for (struct poll_call *poll = control->polls, *next; poll != NULL; poll = next) {
+        next = poll->next;
+        const struct node *node = catalog_node(&control->catalog, poll->node_name);
+        if (node == NULL || has_news(control, node, goals_since(control, poll->goals_version)))
+            end_poll(control, poll);
+    }
+}
+
+void control_drop_polls(struct control *control, enum err err)
+{
+    while (control->polls != NULL) {
+        wire_refuse(control->polls->call, err);
+        drop_poll(control, control->polls);
+    }
+}
+
+/* ---- reports ---- */
+
+static void forget_reports(struct node *node)
+{
+    for (struct replica *r = node->oldest_goal; r != NULL; r = r->newer_goal)
+        r->role = ROLE_NOT_REPORTED;
+}
+
+/* A full report that leaves out a replica, from a node that knows it should not have it, confirms that it has not. */
+static void confirm_absent(struct node *node, uint64_t goals_version)
+{
+    for (struct replica *r = node->oldest_goal; r != NULL; r = r->newer_goal) {
+        if (r->goal == GOAL_ABSENT && r->role == ROLE_NOT_REPORTED && goals_version >= r->goal_version)
+            r->role = ROLE_REMOVED;
+    }
+}
+
+static void take_report(struct control *control, const struct node *node,
+                        const Sluice__Controlplane__ReplicaReport *report)
+{
+    struct replica *replica = catalog_replica(&control->catalog, report->replica_id);
+    if (replica == NULL || replica->node != node) {
+        log_debug("report_of_unknown_replica", "node=%s replica=%llu", node->name,
+                  (unsigned long long)report->replica_id);
+        return;
+    }
+    replica->role = report->role < ROLE_NOT_REPORTED ? (enum replica_role)report->role : ROLE_QUARANTINED;
+    replica->term = report->term;
+    replica->schema_version = report->schema_version;
+    replica->bytes = report->bytes;
+    if (replica->partition->table->is_unsettled)
+        control_wake_reconcile(control);
+}
+
+static void take_reports(struct control *control, struct node *node, const heartbeat *heard)
+{
+    uint64_t now_us = loop_now_us(control->loop);
+    bool was_away = node->boot_epoch == 0 || now_us > node->heard_at_us + control->options.node_timeout_us;
+    if (node->boot_epoch != heard->boot_epoch || heard->is_full)
+        forget_reports(node);
+    if (node->boot_epoch != heard->boot_epoch)
+        node->is_reported = false;
+    node->boot_epoch = heard->boot_epoch;
+    node->is_reported = node->is_reported || heard->is_full;
+    node->heard_at_us = now_us;
+    node->heard_wall_us = clock_wall_us();
+    for (size_t i = 0; i < heard->n_replicas; i++)
+        take_report(control, node, heard->replicas[i]);
+    if (heard->is_full)
+        confirm_absent(node, heard->goals_version);
+    if (was_away || (heard->is_full && control->catalog.unsettled != NULL))
+        control_wake_reconcile(control);
+}
+
+static void take(struct control *control, struct wire_call call, const heartbeat *heard)
+{
+    struct node *node = catalog_node(&control->catalog, heard->node_name);
+    if (node == NULL) {
+        wire_refuse(call, ERR_UNAVAILABLE);
+        return;
+    }
+    take_reports(control, node, heard);
+    for (struct poll_call *poll = control->polls, *next; poll != NULL; poll = next) {
+        next = poll->next;
+        if (strcmp(poll->node_name, node->name) == 0)
+            end_poll(control, poll);
+    }
+    struct poll_call poll = {.call = call,
+                             .control = control,
+                             .goals_version = heard->goals_version,
+                             .report_version = heard->report_version};
+    (void)snprintf(poll.node_name, sizeof poll.node_name, "%s", node->name); /* as long as the node's */
+    uint64_t wait_us = (uint64_t)heard->wait_ms * 1000;
+    if (wait_us == 0 || !node->is_reported ||
+        has_news(control, node, goals_since(control, heard->goals_version)))
+        answer(control, node, &poll);
+    else
+        hold(control, &poll, wait_us < WAIT_US_MAX ? wait_us : WAIT_US_MAX);
+}
+
+/* ---- new and moved nodes ---- */
+
+static bool is_sound(const heartbeat *heard)
+{
+    return heard->node_name[0] != '\0' && strlen(heard->node_name) <= NAME_BYTES_MAX &&
+           heard->zone[0] != '\0' && strlen(heard->zone) <= ZONE_BYTES_MAX && heard->host[0] != '\0' &&
+           strlen(heard->host) <= HOST_BYTES_MAX && heard->port > 0 && heard->port <= PORT_MAX &&
+           heard->boot_epoch != 0;
+}
+
+static bool is_as_stored(const struct node *node, const heartbeat *heard)
+{
+    return node != NULL && node->port == heard->port && strcmp(node->zone, heard->zone) == 0 &&
+           strcmp(node->host, heard->host) == 0;
+}
+
+static const heartbeat *unpack(struct slice packed, struct arena *arena)
+{
+    return proto_unpack(&sluice__controlplane__node_heartbeat__descriptor, packed, arena);
+}
+
+static enum err join_prepare(struct control *control, struct change *change, struct sql_batch *batch)
+{
+    struct join_change *join = (struct join_change *)change;
+    const heartbeat *heard = unpack(buffer_view(&join->packed), &control->scratch);
+    if (heard == NULL)
+        return ERR_NO_MEMORY;
+    const struct node *node = catalog_node(&control->catalog, heard->node_name);
+    if (is_as_stored(node, heard))
+        return ERR_STALE;
+    join->node_id = node != NULL ? node->node_id : (uint32_t)++control->catalog.counters.node_id;
+    sql_begin(batch,
+              "INSERT INTO nodes (node_id, name, zone, host, port, last_heartbeat_us) "
+              "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (node_id) DO UPDATE SET zone = EXCLUDED.zone, "
+              "host = EXCLUDED.host, port = EXCLUDED.port, last_heartbeat_us = EXCLUDED.last_heartbeat_us");
+    sql_u64(batch, join->node_id);
+    sql_text(batch, heard->node_name);
+    sql_text(batch, heard->zone);
+    sql_text(batch, heard->host);
+    sql_u64(batch, heard->port);
+    sql_u64(batch, clock_wall_us());
+    control_save_counters(control, batch);
+    return ERR_OK;
+}
+
+static enum err join_apply(struct control *control, struct change *change)
+{
+    struct join_change *join = (struct join_change *)change;
+    const heartbeat *heard = unpack(buffer_view(&join->packed), &control->scratch);
+    struct node *node = heard == NULL ? NULL : catalog_node(&control->catalog, heard->node_name);
+    if (heard != NULL && node == NULL)
+        node = catalog_add_node(&control->catalog, join->node_id, heard->node_name);
+    if (node == NULL)
+        return ERR_NO_MEMORY;
+    (void)snprintf(node->zone, sizeof node->zone, "%s", heard->zone); /* is_sound */
+    (void)snprintf(node->host, sizeof node->host, "%s", heard->host); /* is_sound */
+    node->port = heard->port;
+    node->stored_wall_us = clock_wall_us();
+    control->catalog.node_version = ++control->catalog.goal_version;
+    log_info("node_joined", "node=%s node_id=%u zone=%s address=%s:%u", node->name, node->node_id, node->zone,
+             node->host, node->port);
+    control_tell_nodes(control);
+    return ERR_OK;
+}
+
+static void join_done(struct control *control, struct change *change, enum err err)
+{
+    struct join_change *join = (struct join_change *)change;
+    const heartbeat *heard = err == ERR_OK ? unpack(buffer_view(&join->packed), &control->scratch) : NULL;
+    if (heard == NULL)
+        wire_refuse(join->call, err == ERR_OK ? ERR_NO_MEMORY : ERR_UNAVAILABLE);
+    else
+        take(control, join->call, heard);
+    arena_reset(&control->scratch);
+    buffer_deinit(&join->packed);
+    memory_free(join);
+}
+
+static void join(struct control *control, struct wire_call call, struct slice packed)
+{
+    struct join_change *join = memory_zalloc(sizeof *join);
+    if (join == NULL) {
+        wire_refuse(call, ERR_NO_MEMORY);
+        return;
+    }
+    join->change = (struct change){.prepare = join_prepare, .apply = join_apply, .done = join_done};
+    join->call = call;
+    buffer_init(&join->packed, FRAME_BODY_BYTES_MAX);
+    buffer_append(&join->packed, packed);
+    control_submit(control, &join->change);
+}
+
+void control_on_heartbeat(struct control *control, struct wire_call call, const struct frame *frame)
+{
+    const heartbeat *heard = unpack(frame->header, &control->scratch);
+    if (heard == NULL || !is_sound(heard)) {
+        wire_refuse(call, ERR_INVALID);
+        return;
+    }
+    if (is_as_stored(catalog_node(&control->catalog, heard->node_name), heard))
+        take(control, call, heard);
+    else
+        join(control, call, frame->header);
+}

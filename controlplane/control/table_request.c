@@ -1,0 +1,325 @@
+#include "controlplane/control/table_request.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "controlplane/control/shape.h"
+#include "controlplane/control/table_shapes.h"
+#include "dataplane/item/item.h"
+
+#define POPV "One or more parameter values were invalid: "
+#define THROUGHPUT_BOUND INT64_C(1000000000000) /* DynamoDB's own bound before any quota */
+
+static enum err check_shape(const struct shape *shape, const json_t *request, struct answer *answer)
+{
+    if (shape_check_constraints(shape, request, answer->message, sizeof answer->message) == ERR_OK)
+        return ERR_OK;
+    answer->code = ERR_VALIDATION;
+    return ERR_VALIDATION;
+}
+
+static enum err check_types(const struct shape *shape, const json_t *request, struct answer *answer)
+{
+    struct error error;
+    enum err err = shape_check_types(shape, request, &error);
+    return err == ERR_OK ? ERR_OK : answer_refuse(answer, err, "%s", error.text);
+}
+
+static enum err check_name_given(const json_t *request, struct answer *answer)
+{
+    if (shape_member(request, "TableName") != NULL)
+        return ERR_OK;
+    return answer_refuse(answer, ERR_VALIDATION,
+                         "The parameter 'TableName' is required but was not present in the request");
+}
+
+/* ---- CreateTable ---- */
+
+static const char *name_of(const json_t *list, size_t index)
+{
+    return json_string_value(json_object_get(json_array_get(list, index), "AttributeName"));
+}
+
+static const char *string_of(const json_t *object, const char *member)
+{
+    return json_string_value(shape_member(object, member));
+}
+
+static bool is_text(const char *value, const char *wanted)
+{
+    return value != NULL && strcmp(value, wanted) == 0;
+}
+
+static enum err check_bound(const json_t *throughput, const char *member, struct answer *answer)
+{
+    double value = json_number_value(json_object_get(throughput, member));
+    if (value <= (double)THROUGHPUT_BOUND)
+        return ERR_OK;
+    return answer_refuse(answer, ERR_VALIDATION, "Given value %.0f for %s is out of bounds", value, member);
+}
+
+static enum err check_throughput(const json_t *request, struct answer *answer)
+{
+    const json_t *throughput = shape_member(request, "ProvisionedThroughput");
+    bool is_on_demand = is_text(string_of(request, "BillingMode"), "PAY_PER_REQUEST");
+    if (is_on_demand && throughput != NULL)
+        return answer_refuse(
+            answer, ERR_VALIDATION,
+            POPV "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is "
+                 "PAY_PER_REQUEST");
+    if (is_on_demand)
+        return ERR_OK;
+    if (throughput == NULL)
+        return answer_refuse(
+            answer, ERR_VALIDATION,
+            POPV "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is "
+                 "PROVISIONED");
+    TRY(check_bound(throughput, "ReadCapacityUnits", answer));
+    return check_bound(throughput, "WriteCapacityUnits", answer);
+}
+
+static bool is_defined(const json_t *definitions, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(definitions); i++) {
+        if (strcmp(name_of(definitions, i), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void append_names(const json_t *list, char *to, size_t bytes)
+{
+    size_t length = 0;
+    to[0] = '\0';
+    for (size_t i = 0; i < json_array_size(list) && length < bytes; i++)
+        length += (size_t)snprintf(to + length, bytes - length, "%s%s", i == 0 ? "" : ", ", name_of(list, i));
+}
+
+static enum err check_keys_defined(const json_t *definitions, const json_t *keys, struct answer *answer)
+{
+    bool is_missing = false;
+    for (size_t i = 0; i < json_array_size(keys); i++)
+        is_missing = is_missing || !is_defined(definitions, name_of(keys, i));
+    if (!is_missing)
+        return ERR_OK;
+    if (json_array_size(keys) == 2)
+        return answer_refuse(answer, ERR_VALIDATION,
+                             "Invalid KeySchema: Some index key attribute have no definition");
+    char key_names[ANSWER_MESSAGE_BYTES / 3];
+    char defined_names[ANSWER_MESSAGE_BYTES / 3];
+    append_names(keys, key_names, sizeof key_names);
+    append_names(definitions, defined_names, sizeof defined_names);
+    return answer_refuse(answer, ERR_VALIDATION,
+                         POPV
+                         "Some index key attributes are not defined in AttributeDefinitions. Keys: [%s], "
+                         "AttributeDefinitions: [%s]",
+                         key_names, defined_names);
+}
+
+static enum err check_definitions_unique(const json_t *definitions, struct answer *answer)
+{
+    for (size_t i = 0; i < json_array_size(definitions); i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(name_of(definitions, i), name_of(definitions, k)) == 0)
+                return answer_refuse(answer, ERR_VALIDATION, "Cannot have two attributes with the same name");
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err check_key_schema(const json_t *request, struct answer *answer)
+{
+    const json_t *definitions = shape_member(request, "AttributeDefinitions");
+    const json_t *keys = shape_member(request, "KeySchema");
+    TRY(check_definitions_unique(definitions, answer));
+    TRY(check_keys_defined(definitions, keys, answer));
+    bool has_sort = json_array_size(keys) == 2;
+    if (has_sort && strcmp(name_of(keys, 0), name_of(keys, 1)) == 0)
+        return answer_refuse(
+            answer, ERR_VALIDATION,
+            "Both the Hash Key and the Range Key element in the KeySchema have the same name");
+    if (!is_text(string_of(json_array_get(keys, 0), "KeyType"), "HASH"))
+        return answer_refuse(answer, ERR_VALIDATION,
+                             "Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
+    if (has_sort && !is_text(string_of(json_array_get(keys, 1), "KeyType"), "RANGE"))
+        return answer_refuse(answer, ERR_VALIDATION,
+                             "Invalid KeySchema: The second KeySchemaElement is not a RANGE key type");
+    return ERR_OK;
+}
+
+/* Without secondary indexes every defined attribute is one of the key's. */
+static enum err check_definition_count(const json_t *request, struct answer *answer)
+{
+    if (json_array_size(shape_member(request, "KeySchema")) ==
+        json_array_size(shape_member(request, "AttributeDefinitions")))
+        return ERR_OK;
+    return answer_refuse(
+        answer, ERR_VALIDATION,
+        POPV "Number of attributes in KeySchema does not exactly match number of attributes defined in "
+             "AttributeDefinitions");
+}
+
+static enum err refuse_feature(struct answer *answer, const char *name)
+{
+    return answer_refuse(answer, ERR_VALIDATION, POPV "%s is not supported by this version of the service",
+                         name);
+}
+
+static enum err check_features(const json_t *request, struct answer *answer)
+{
+    static const char *const lists[] = {"LocalSecondaryIndexes", "GlobalSecondaryIndexes", "VectorIndexes"};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        const json_t *list = shape_member(request, lists[i]);
+        if (list != NULL && json_array_size(list) == 0)
+            return answer_refuse(answer, ERR_VALIDATION, POPV "List of %s is empty", lists[i]);
+        if (list != NULL)
+            return refuse_feature(answer, lists[i]);
+    }
+    static const char *const others[] = {"OnDemandThroughput", "WarmThroughput", "ResourcePolicy",
+                                         "GlobalTableSourceArn", "GlobalTableSettingsReplicationMode"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (shape_member(request, others[i]) != NULL)
+            return refuse_feature(answer, others[i]);
+    }
+    if (json_is_true(shape_member(shape_member(request, "StreamSpecification"), "StreamEnabled")))
+        return refuse_feature(answer, "StreamSpecification");
+    if (json_is_true(shape_member(shape_member(request, "SSESpecification"), "Enabled")))
+        return refuse_feature(answer, "SSESpecification");
+    return ERR_OK;
+}
+
+static enum err check_tags(const json_t *request, struct answer *answer)
+{
+    const json_t *tags = shape_member(request, "Tags");
+    if (json_array_size(tags) > TABLE_TAGS_MAX)
+        return answer_refuse(answer, ERR_VALIDATION, POPV "Too many tags: at most %d are allowed",
+                             TABLE_TAGS_MAX);
+    for (size_t i = 0; i < json_array_size(tags); i++) {
+        const char *key = string_of(json_array_get(tags, i), "Key");
+        if (strncmp(key, "aws:", 4) == 0)
+            return answer_refuse(answer, ERR_VALIDATION,
+                                 POPV "Tag keys starting with 'aws:' are reserved for system use");
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(key, string_of(json_array_get(tags, k), "Key")) == 0)
+                return answer_refuse(answer, ERR_VALIDATION, POPV "Duplicate tag key: %s", key);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err check_quota(const json_t *request, struct answer *answer)
+{
+    const json_t *throughput = shape_member(request, "ProvisionedThroughput");
+    if (json_number_value(json_object_get(throughput, "ReadCapacityUnits")) <= TABLE_READ_UNITS_MAX &&
+        json_number_value(json_object_get(throughput, "WriteCapacityUnits")) <= TABLE_WRITE_UNITS_MAX)
+        return ERR_OK;
+    return answer_refuse(
+        answer, ERR_LIMIT_EXCEEDED,
+        "Subscriber limit exceeded: Provisioned throughput of a table is limited to %d read and %d write "
+        "capacity units",
+        TABLE_READ_UNITS_MAX, TABLE_WRITE_UNITS_MAX);
+}
+
+static void take_key(struct table_key *key, const char *name, const json_t *definitions)
+{
+    (void)snprintf(key->name, sizeof key->name, "%s", name); /* its length was checked */
+    for (size_t i = 0; i < json_array_size(definitions); i++) {
+        if (strcmp(name_of(definitions, i), name) == 0)
+            key->type = value_tag_from_name(
+                slice_from_string(string_of(json_array_get(definitions, i), "AttributeType")));
+    }
+}
+
+static enum err take_spec(const json_t *request, struct table_spec *ret_spec, struct answer *answer)
+{
+    struct table_spec spec = {0};
+    const json_t *definitions = shape_member(request, "AttributeDefinitions");
+    const json_t *keys = shape_member(request, "KeySchema");
+    const json_t *throughput = shape_member(request, "ProvisionedThroughput");
+    (void)snprintf(spec.name, sizeof spec.name, "%s",
+                   string_of(request, "TableName")); /* its length was checked */
+    take_key(&spec.hash, name_of(keys, 0), definitions);
+    if (json_array_size(keys) == 2)
+        take_key(&spec.sort, name_of(keys, 1), definitions);
+    spec.is_on_demand = throughput == NULL;
+    spec.read_units = (uint64_t)json_number_value(json_object_get(throughput, "ReadCapacityUnits"));
+    spec.write_units = (uint64_t)json_number_value(json_object_get(throughput, "WriteCapacityUnits"));
+    const char *table_class = string_of(request, "TableClass");
+    if (table_class != NULL)
+        spec.table_class =
+            is_text(table_class, "STANDARD") ? TABLE_CLASS_STANDARD : TABLE_CLASS_INFREQUENT_ACCESS;
+    spec.is_deletion_protected = json_is_true(shape_member(request, "DeletionProtectionEnabled"));
+    const json_t *tags = shape_member(request, "Tags");
+    if (tags != NULL && (spec.tags = json_dumps(tags, JSON_COMPACT)) == NULL)
+        return answer_refuse(answer, ERR_INTERNAL, "%s", err_sentence(ERR_INTERNAL));
+    *ret_spec = spec;
+    return ERR_OK;
+}
+
+enum err table_request_create(const json_t *request, struct table_spec *ret_spec, struct answer *answer)
+{
+    TRY(check_types(&shape_create_table, request, answer));
+    TRY(check_name_given(request, answer));
+    size_t name_bytes = json_string_length(shape_member(request, "TableName"));
+    if (name_bytes < 3 || name_bytes > TABLE_NAME_BYTES_MAX)
+        return answer_refuse(answer, ERR_VALIDATION,
+                             "TableName must be at least 3 characters long and at most 255 characters long");
+    TRY(check_shape(&shape_create_table, request, answer));
+    TRY(check_throughput(request, answer));
+    TRY(check_key_schema(request, answer));
+    TRY(check_features(request, answer));
+    TRY(check_definition_count(request, answer));
+    TRY(check_tags(request, answer));
+    TRY(check_quota(request, answer));
+    return take_spec(request, ret_spec, answer);
+}
+
+/* ---- the others ---- */
+
+/* arn:aws:dynamodb:REGION:TENANT:table/NAME; NULL when it is none of ours. */
+static const char *name_in_arn(const char *arn, const struct table_scope *scope, bool *ret_is_foreign)
+{
+    char start[128];
+    const char *name = strstr(arn, ":table/");
+    (void)snprintf(start, sizeof start, "arn:aws:dynamodb:%s:%s:table/", scope->region,
+                   scope->tenant_id); /* fits */
+    if (name == NULL)
+        return NULL;
+    *ret_is_foreign = strncmp(arn, start, strlen(start)) != 0;
+    return name + strlen(":table/");
+}
+
+enum err table_request_name(const json_t *request, const struct table_scope *scope,
+                            char ret_name[TABLE_NAME_BYTES_MAX + 1], struct answer *answer)
+{
+    TRY(check_types(&shape_table_name, request, answer));
+    TRY(check_name_given(request, answer));
+    const char *name = string_of(request, "TableName");
+    bool is_foreign = false;
+    if (strncmp(name, "arn:", 4) == 0) {
+        name = name_in_arn(name, scope, &is_foreign);
+        if (name == NULL || strlen(name) > TABLE_NAME_BYTES_MAX)
+            return answer_refuse(answer, ERR_VALIDATION, "Invalid table ARN: %.1024s",
+                                 string_of(request, "TableName"));
+    } else {
+        TRY(check_shape(&shape_table_name, request, answer));
+    }
+    if (is_foreign)
+        return answer_refuse(answer, ERR_RESOURCE_NOT_FOUND,
+                             "Requested resource not found: Table: %s not found", name);
+    (void)snprintf(ret_name, TABLE_NAME_BYTES_MAX + 1, "%s", name); /* its length was checked */
+    return ERR_OK;
+}
+
+enum err table_request_list(const json_t *request, const char **ret_start, size_t *ret_limit,
+                            struct answer *answer)
+{
+    TRY(check_types(&shape_list_tables, request, answer));
+    TRY(check_shape(&shape_list_tables, request, answer));
+    const char *start = string_of(request, "ExclusiveStartTableName");
+    const json_t *limit = shape_member(request, "Limit");
+    *ret_start = start == NULL ? "" : start;
+    *ret_limit = limit == NULL ? LIST_TABLES_MAX : (size_t)json_number_value(limit);
+    return ERR_OK;
+}
