@@ -103,19 +103,9 @@ static const char *repeated(const char *start, const char *left, unsigned count,
 /* a<b or (a<b or (...: the limit is on operators, not on depth. */
 static void nesting_is_bounded_by_operators_alone(void **state)
 {
-    char text[EXPRESSION_BYTES_MAX + 1] = "a<b ";
-    for (int i = 0; i < 149; i++)
-        strcat(text, "or (a<b ");
-    for (int i = 0; i < 149; i++)
-        strcat(text, ")");
-    assert_true(is_true(text, "", ITEM));
-    strcpy(text, "a<b ");
-    for (int i = 0; i < 150; i++)
-        strcat(text, "or (a<b ");
-    for (int i = 0; i < 150; i++)
-        strcat(text, ")");
+    assert_true(is_true(repeated("a<b ", "or (a<b ", 149, "", ")"), "", ITEM));
     assert_refused(
-        EXPRESSION_CONDITION, text, "",
+        EXPRESSION_CONDITION, repeated("a<b ", "or (a<b ", 150, "", ")"), "",
         "Invalid ConditionExpression: The expression contains too many operators; operator count: 301");
 }
 
