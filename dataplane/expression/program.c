@@ -120,11 +120,11 @@ enum err program_open(struct slice bytes, enum program_kind kind, struct program
 {
     struct program p = {.kind = kind};
     if (!find_sections(bytes, &p))
-        return ERR_CORRUPT;
+        return ERR_INVALID;
     if (bytes.data[0] != PROGRAM_VERSION || bytes.data[1] != kind)
-        return ERR_CORRUPT;
+        return ERR_INVALID;
     if (!paths_are_valid(&p) || !values_are_valid(&p) || !program_code_is_valid(&p))
-        return ERR_CORRUPT;
+        return ERR_INVALID;
     *ret_program = p;
     return ERR_OK;
 }

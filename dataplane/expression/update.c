@@ -67,7 +67,7 @@ static enum err put_group(struct rewrite *r, const struct value_view *old, struc
     struct path_part part = program_path_part(r->program, group.targets[0].path, depth);
     bool is_end = target_ends_at(r->program, &group.targets[0], depth);
     if (is_end && group.count > 1)
-        return ERR_CORRUPT; /* targets overlap */
+        return ERR_INVALID; /* targets overlap */
     if (is_end && group.targets[0].is_removal)
         return ERR_OK;
     if (part.kind == PATH_PART_NAME)

@@ -23,6 +23,7 @@ struct update_request {
  * (dataplane/item/size.h); beyond ITEM_ENCODED_BYTES_MAX it is refused here already, in the same words.
  *
  * ERR_VALIDATION  the update does not fit this item; `error` has DynamoDB's words.
+ * ERR_INVALID     the program's targets overlap, which no parser of ours lets pass.
  * ERR_CORRUPT     the item's bytes are damaged.
  * ERR_NO_MEMORY   the arena is spent. */
 enum err update_apply(const struct update_request *request, struct arena *arena, struct slice *ret_item,

@@ -261,7 +261,7 @@ enum err update_run(const struct program *program, struct slice item, struct are
     reader_init(&run.at, program->code);
     while (reader_left(&run.at) > 0) {
         if (run.count == program->path_count)
-            return ERR_CORRUPT; /* more clauses than paths: they overlap */
+            return ERR_INVALID; /* more clauses than paths: they overlap */
         TRY(step(&run, reader_u8(&run.at)));
     }
     *ret_count = run.count;

@@ -184,9 +184,9 @@ static void a_cut_or_lengthened_program_is_refused(void **state)
     for (enum program_kind kind = PROGRAM_CONDITION; kind <= PROGRAM_PROJECTION; kind++) {
         struct slice whole = build(kind);
         for (size_t length = 0; length < whole.length; length++)
-            assert_int_equal(program_open(slice_make(whole.data, length), kind, &p), ERR_CORRUPT);
+            assert_int_equal(program_open(slice_make(whole.data, length), kind, &p), ERR_INVALID);
         buffer_append_u8(&bytes, 0);
-        assert_int_equal(program_open(buffer_view(&bytes), kind, &p), ERR_CORRUPT);
+        assert_int_equal(program_open(buffer_view(&bytes), kind, &p), ERR_INVALID);
     }
 }
 
@@ -194,9 +194,9 @@ static void other_kinds_and_versions_are_refused(void **state)
 {
     struct program p;
     struct slice whole = build(PROGRAM_UPDATE);
-    assert_int_equal(program_open(whole, PROGRAM_CONDITION, &p), ERR_CORRUPT);
+    assert_int_equal(program_open(whole, PROGRAM_CONDITION, &p), ERR_INVALID);
     bytes.data[0]++;
-    assert_int_equal(program_open(buffer_view(&bytes), PROGRAM_UPDATE, &p), ERR_CORRUPT);
+    assert_int_equal(program_open(buffer_view(&bytes), PROGRAM_UPDATE, &p), ERR_INVALID);
 }
 
 static void code_that_leaves_the_wrong_stack_is_refused(void **state)
@@ -227,7 +227,7 @@ static void code_that_leaves_the_wrong_stack_is_refused(void **state)
         buffer_append(&b.code, slice_make(BAD[i].code, BAD[i].length));
         assert_int_equal(program_builder_finish(&b, &bytes), ERR_OK);
         program_builder_deinit(&b);
-        assert_int_equal(program_open(buffer_view(&bytes), BAD[i].kind, &p), ERR_CORRUPT);
+        assert_int_equal(program_open(buffer_view(&bytes), BAD[i].kind, &p), ERR_INVALID);
     }
 }
 
@@ -247,7 +247,7 @@ static void the_stack_is_bounded(void **state)
         assert_int_equal(program_builder_finish(&b, &bytes), ERR_OK);
         program_builder_deinit(&b);
         enum err err = program_open(buffer_view(&bytes), PROGRAM_CONDITION, &p);
-        assert_int_equal(err, count <= PROGRAM_STACK_MAX ? ERR_OK : ERR_CORRUPT);
+        assert_int_equal(err, count <= PROGRAM_STACK_MAX ? ERR_OK : ERR_INVALID);
         if (err == ERR_OK) {
             assert_int_equal(condition_evaluate(&p, document_read(ITEM, false, &arena), &result), ERR_OK);
             assert_true(result);
@@ -277,7 +277,7 @@ static void targets_that_overlap_are_refused_when_applied(void **state)
     program_builder_deinit(&b);
     assert_int_equal(program_open(buffer_view(&bytes), PROGRAM_UPDATE, &p), ERR_OK);
     struct update_request request = {&p, true, document_read(ITEM, false, &arena), SLICE_EMPTY};
-    assert_int_equal(update_apply(&request, &arena, &item, NULL), ERR_CORRUPT);
+    assert_int_equal(update_apply(&request, &arena, &item, NULL), ERR_INVALID);
 }
 
 /* On the heap and not a byte longer, so that the sanitizers see what reads beyond it. */
