@@ -14,8 +14,8 @@ struct clause {
     uint8_t tag; /* 0: not known */
 };
 
-/* Step to the next clause. Of a SET only the last instruction counts: a bare value's type is known, so is that
- * of a sum or of appended lists. */
+/* Step to the next clause. Of a SET only the last instruction counts: a bare value's type is known, so is
+ * that of a sum or of appended lists. */
 static bool next_clause(const struct program *p, struct reader *at, struct clause *ret_clause)
 {
     uint8_t tag = 0;

@@ -1,6 +1,6 @@
 /* The functions of conditions and updates: their arguments' numbers and types, as far as the text tells.
  *
- * The sentences are DynamoDB's, taken from its recorded answers (2013-2020) and from those of DynamoDB Local. */
+ * The sentences are DynamoDB's, from its recorded answers (2013-2020) and from those of DynamoDB Local. */
 #include "api/expression/parser.h"
 
 struct function {
@@ -126,8 +126,8 @@ void parser_check_distinct(struct parser *p, const char *name, const struct pars
                      name, parser_path_text(p, a->number, text, sizeof text));
 }
 
-/* In a condition only size() may be an argument. In an update, list_append may not (DynamoDB refuses it there,
- * though nothing documents that); if_not_exists may. */
+/* In a condition only size() may be an argument. In an update, list_append may not (DynamoDB refuses it
+ * there, though nothing documents that); if_not_exists may. */
 static void check_arguments_misuse(struct parser *p, const struct parsed_call *call)
 {
     for (uint32_t i = 0; i < call->argument_count && i < 2; i++) {

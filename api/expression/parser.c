@@ -47,6 +47,14 @@ void parser_count_operator(struct parser *p)
                      "The expression contains too many operators; operator count: %u", p->operator_count);
 }
 
+uint32_t parser_run_length(const struct parser *p, uint32_t at, enum token_kind kind)
+{
+    uint32_t count = 0;
+    while (p->tokens.tokens[at + count].kind == kind)
+        count++;
+    return count;
+}
+
 /* In an update names and values are two kinds of problem; elsewhere whichever comes first counts. */
 static enum problem_kind undefined_value_kind(const struct parser *p)
 {

@@ -88,6 +88,8 @@ bool parser_accept(struct parser *p, enum token_kind kind);
 enum err parser_expect(struct parser *p, enum token_kind kind) MUST_CHECK;
 enum err parser_syntax_error(struct parser *p) MUST_CHECK;
 void parser_count_operator(struct parser *p);
+/* How many tokens of this kind stand from `at` on. Never TOKEN_END. */
+uint32_t parser_run_length(const struct parser *p, uint32_t at, enum token_kind kind);
 
 /* Words, #names, .parts, [indexes]. */
 enum err parser_path(struct parser *p, uint16_t *ret_number) MUST_CHECK;
@@ -118,6 +120,17 @@ void parser_check_misuse(struct parser *p, const struct parsed_operand *operand)
 void parser_check_distinct(struct parser *p, const char *name, const struct parsed_operand *a,
                            const struct parsed_operand *b);
 void parser_type_problem(struct parser *p, const char *name, const char *type);
+
+/* ---- conditions ---- */
+
+/* A comparison or function, with the parentheses around its operands. */
+enum err parse_condition_leaf(struct parser *p) MUST_CHECK;
+void parser_note_redundant(struct parser *p);
+
+static inline bool token_is_comparator(enum token_kind kind)
+{
+    return kind >= TOKEN_EQUAL && kind <= TOKEN_GREATER_EQUAL;
+}
 
 /* ---- the grammars ---- */
 

@@ -97,8 +97,8 @@ struct program {
 
 /* Check `bytes` in full and view them.
  *
- * ERR_INVALID  not a well-formed program of this kind and a version that we know. The sender's fault: nothing that
- * we store is damaged. */
+ * ERR_INVALID  not a well-formed program of this kind and a version that we know. The sender's fault:
+ * nothing that we store is damaged. */
 enum err program_open(struct slice bytes, enum program_kind kind, struct program *ret_program) MUST_CHECK;
 
 /* An upper bound of the bytes that one evaluation looks at, for who must not hold a loop: each operand takes

@@ -1,4 +1,4 @@
-/* Texts that nobody would write: whatever they are, the answer is a program that nodes accept, or a refusal. */
+/* Texts that nobody would write: each gives a program that nodes accept, or a refusal. */
 #include "base/memory.h"
 #include "base/random.h"
 #include "tests/unit/api/expression/expression_fixture.h"

@@ -1,5 +1,5 @@
-/* Random conditions on random items, evaluated twice: as a program, and as a tree by the plainest recursive code that
- * says what DynamoDB's operators mean. */
+/* Random conditions on random items, evaluated twice: as a program, and as a tree by the plainest recursive
+ * code that says what DynamoDB's operators mean. */
 #include "dataplane/expression/condition.h"
 
 #include "base/random.h"

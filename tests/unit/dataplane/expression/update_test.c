@@ -1,4 +1,4 @@
-/* Random updates on random items, applied twice: by update_apply, and clause by clause to a tree in memory. */
+/* Random updates on random items, applied twice: by update_apply, and clause by clause to a tree. */
 #include "dataplane/expression/update.h"
 
 #include "base/random.h"
