@@ -1,4 +1,4 @@
-/* DATA_DIR/node_id: the id that control gave this node's name, one decimal line (docs/formats/replica.md). Without it
+/* DATA_DIR/node_id: the id that control gave this node's name, and how often it has started (docs/formats/replica.md). Without it
  * a node could not come back while control is away. Replaced as a whole: written beside, synced, renamed. */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,9 +11,9 @@
 
 enum { PATH_BYTES = 4096 };
 
-enum err identity_read(const char *directory, uint32_t *ret_node_id)
+enum err identity_read(const char *directory, uint32_t *ret_node_id, uint32_t *ret_incarnation)
 {
-    char path[PATH_BYTES], text[32];
+    char path[PATH_BYTES], text[48];
     snprintf(path, sizeof path, "%s/node_id", directory);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -26,9 +26,13 @@ enum err identity_read(const char *directory, uint32_t *ret_node_id)
     char *end;
     errno = 0;
     unsigned long id = strtoul(text, &end, 10);
-    if (errno != 0 || *end != '\n' || id == 0 || id > UINT32_MAX)
+    if (errno != 0 || *end != ' ' || id == 0 || id > UINT32_MAX)
+        return ERR_CORRUPT;
+    unsigned long incarnation = strtoul(end + 1, &end, 10);
+    if (errno != 0 || *end != '\n' || incarnation > UINT32_MAX)
         return ERR_CORRUPT;
     *ret_node_id = (uint32_t)id;
+    *ret_incarnation = (uint32_t)incarnation;
     return ERR_OK;
 }
 
@@ -38,12 +42,12 @@ static bool sync_and_close(int fd)
     return close(fd) == 0 && is_synced;
 }
 
-enum err identity_write(const char *directory, uint32_t node_id)
+enum err identity_write(const char *directory, uint32_t node_id, uint32_t incarnation)
 {
-    char path[PATH_BYTES], beside[PATH_BYTES], text[32];
+    char path[PATH_BYTES], beside[PATH_BYTES], text[48];
     snprintf(path, sizeof path, "%s/node_id", directory);
     snprintf(beside, sizeof beside, "%s/node_id.new", directory);
-    int length = snprintf(text, sizeof text, "%u\n", node_id);
+    int length = snprintf(text, sizeof text, "%u %u\n", node_id, incarnation);
     int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
         return ERR_IO;

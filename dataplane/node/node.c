@@ -164,6 +164,9 @@ static enum err open_server(struct node *n, struct error *error)
 
 enum err node_begin_serving(struct node *n, struct error *error)
 {
+    n->incarnation++;
+    if (identity_write(n->options.data_dir, n->node_id, n->incarnation) != ERR_OK)
+        return error_set(error, ERR_IO, "write %s/node_id", n->options.data_dir);
     const struct support_options support = {
         .node_id = n->node_id,
         .incarnation = n->incarnation,
@@ -224,7 +227,7 @@ static enum err start(struct node *n, struct metrics *metrics, struct error *err
     n->peers = peers_create(n->loop, identity(n), &n->wire_metrics);
     if (n->peers == NULL)
         return ERR_NO_MEMORY;
-    enum err err = identity_read(n->options.data_dir, &n->node_id);
+    enum err err = identity_read(n->options.data_dir, &n->node_id, &n->incarnation);
     if (err != ERR_OK && err != ERR_NOT_FOUND)
         return error_set(error, err, "read %s/node_id", n->options.data_dir);
     TRY(node_recover(n, error));
@@ -240,7 +243,6 @@ enum err node_create(struct loop *loop, struct metrics *metrics, const struct no
         return ERR_NO_MEMORY;
     n->options = *options;
     n->loop = loop;
-    random_secret(&n->incarnation, sizeof n->incarnation);
     arena_init(&n->arena, ARENA_BLOCK, ARENA_MAX);
     buffer_init(&n->scratch, SCRATCH_MAX);
     buffer_init(&n->fields, SCRATCH_MAX);

@@ -272,10 +272,8 @@ static bool become(struct node *n, uint32_t node_id)
         return false;
     }
     struct error error = {.code = ERR_OK};
-    enum err err = identity_write(n->options.data_dir, node_id);
     n->node_id = node_id;
-    if (err == ERR_OK)
-        err = node_begin_serving(n, &error);
+    enum err err = node_begin_serving(n, &error);
     if (err != ERR_OK) {
         log_error("node_not_started", "reason=\"%s\"", error.text);
         node_fail(n, "start", err);

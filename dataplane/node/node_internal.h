@@ -92,7 +92,7 @@ struct node {
     struct node_metrics metrics;
     struct wire_metrics wire_metrics;
     uint32_t node_id; /* 0 until control gave one */
-    uint64_t incarnation;
+    uint32_t incarnation; /* of this start: one more than the last one's, durable before the first heartbeat */
 
     struct wal *wal;
     struct wal_port *port;
@@ -193,8 +193,10 @@ void node_heartbeat_start(struct node *n);
 void node_on_heartbeat(struct node *n, struct wire_call call, const struct frame *frame);
 
 /* ---- identity.c: small files that must survive ---- */
-enum err identity_read(const char *directory, uint32_t *ret_node_id) MUST_CHECK;
-enum err identity_write(const char *directory, uint32_t node_id) MUST_CHECK;
+/* ERR_NOT_FOUND: first start. ERR_CORRUPT, ERR_IO */
+enum err identity_read(const char *directory, uint32_t *ret_node_id, uint32_t *ret_incarnation) MUST_CHECK;
+/* Durable when it returns. */
+enum err identity_write(const char *directory, uint32_t node_id, uint32_t incarnation) MUST_CHECK;
 
 /* The node cannot go on (log or store failed): say so and go down; the process is started again. */
 void node_fail(struct node *n, const char *what, enum err err);

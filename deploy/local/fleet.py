@@ -231,7 +231,8 @@ class Fleet:
         for part in ("log", "data", "secrets"):
             self.layout.path(part).mkdir(parents=True, exist_ok=True)
         self.layout.path("secrets").chmod(0o700)
-        for path, text in ((self.layout.cluster_key, secrets.token_hex(32)),
+        for path, text in ((self.layout.path("secrets", "cluster.id"), str(secrets.randbits(62) + 1)),
+                           (self.layout.cluster_key, secrets.token_hex(32)),
                            (self.layout.operator_token, secrets.token_urlsafe(32))):
             if not path.exists():
                 path.touch(mode=0o600)

@@ -43,6 +43,10 @@ class Layout:
     def cluster_key(self):
         return self.path("secrets", "cluster.key")
 
+    def cluster_id(self):
+        """A number of this fleet alone; services refuse connections of another one."""
+        return int(self.path("secrets", "cluster.id").read_text(encoding="ascii"))
+
     @property
     def operator_token(self):
         return self.path("secrets", "operator.token")
@@ -59,8 +63,8 @@ class Layout:
         ports = {"data": self.port + 12, "admin": self.port + 13, "operator": self.port + 14}
         socket_dir = self.path("postgres", "socket")
         return self._daemon("control-1", "control", ports, "", [
-            "--operator_port", str(ports["operator"]),
-            "--operator_token_file", str(self.operator_token),
+            "--operator-port", str(ports["operator"]),
+            "--operator-token-file", str(self.operator_token),
             "--database", f"host={socket_dir} port={self.port + 15} user=sluice dbname=sluice",
             "--memds", f"{HOST}:{self.port + 10}",
             "--region", REGION,
@@ -98,8 +102,9 @@ class Layout:
                      "--name", name,
                      "--host", HOST,
                      "--port", str(ports["data"]),
-                     "--admin_port", str(ports["admin"]),
-                     "--data_dir", str(data_dir),
-                     "--cluster_key_file", str(self.cluster_key),
+                     "--admin-port", str(ports["admin"]),
+                     "--data-dir", str(data_dir),
+                     "--cluster-id", str(self.cluster_id()),
+                     *([] if role == "node" else ["--cluster-key-file", str(self.cluster_key)]),
                      *more]
         return Process(name, role, ports, arguments, zone, str(data_dir))
