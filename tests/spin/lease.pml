@@ -106,13 +106,9 @@ hidden byte acknowledged_write_missed;
 
 #define LAST(i) (LOG(i, 3) > 0 -> 12 + LOG(i, 3) : (LOG(i, 2) > 0 -> 8 + LOG(i, 2) : 4 + LOG(i, 1)))
 
-/* A promise binds only those who confirmed the leader. */
+/* Of the group; what the node promised to that leader's node stands. */
 inline confirmed_leader_forget(i)
 {
-    if
-    :: confirmed_leader[i] != NOBODY -> promise[PAIR(confirmed_leader[i], i)] = 0
-    :: else
-    fi;
     confirmed_leader[i] = NOBODY;
     confirmed_by[i] = 0
 }

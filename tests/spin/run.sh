@@ -15,6 +15,7 @@ readonly SECONDS_MAX=300 MEGABYTES_MAX=2000 DEPTH_MAX=10000
 readonly CASES="
 lease      | TERMS=2,RESTARTS=2                       | verified
 lease      | TERMS=3,RESTARTS=0                       | verified
+lease      | TERMS=3,RESTARTS=1,LEASE=2               | verified
 lease      | TERMS=2,NO_RESTART_WAIT                  | two_leases_at_once
 lease      | TERMS=2,NO_WITHDRAWAL                    | two_leases_at_once
 lease      | TERMS=2,FORGOTTEN_WITHDRAWAL             | two_leases_at_once
@@ -47,7 +48,7 @@ search() {
     cp "$here/$model.pml" .
     spin "${defines[@]}" -a "$model.pml" >generated 2>&1
     gcc "$optimise" -w -DSAFETY -DNOREDUCE -DMEMLIM=$MEGABYTES_MAX -o pan pan.c
-    timeout "$SECONDS_MAX" ./pan -E -m$DEPTH_MAX -w24 >said 2>&1 || true
+    timeout "$SECONDS_MAX" ./pan -E -m$DEPTH_MAX -w25 >said 2>&1 || true
 }
 
 figure() { # the first number on the line of FILE that matches PATTERN
@@ -92,7 +93,7 @@ show() {
     cd "$scratch/show"
     rm -f ./*.trail
     for depth in 14 16 18 20 24 28 32 40 $DEPTH_MAX; do
-        timeout "$SECONDS_MAX" ./pan -E -m"$depth" -w24 >said 2>&1 || true
+        timeout "$SECONDS_MAX" ./pan -E -m"$depth" -w25 >said 2>&1 || true
         compgen -G '*.trail' >said && break
     done
     { ./pan -r -E || true; } | sed '/trail ends/q' | grep -E '^ *[a-z_]+( [0-9])*$|violated'
@@ -100,6 +101,10 @@ show() {
 
 main() {
     if [[ ${1:-} == --show ]]; then
+        if [[ $# -ne 3 ]]; then
+            echo "usage: run.sh --show MODEL VARIANT" >&2
+            return 2
+        fi
         show "$2" "$3"
         return
     fi
