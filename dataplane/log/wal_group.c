@@ -194,16 +194,31 @@ static bool is_positional(const struct segment_record *record)
     return record->type == SEGMENT_ENTRY || record->type == SEGMENT_TRUNCATE_SUFFIX;
 }
 
+static void declare_start(struct wal_group *group, uint64_t index, uint64_t term)
+{
+    if (index < group->declared_start)
+        return;
+    group->declared_start = index;
+    group->declared_term = term;
+}
+
+/* Older segments may be gone, with entries that were needed when a record that is still here was written, and are
+ * not any more: a later LOG_START, or the replica's removal, has overtaken them. So an entry that does not
+ * follow what we have is taken as the first one; when all is read, first entry and declared start must agree. */
 void wal_group_take_position(struct wal_group *group, const struct segment_record *record)
 {
-    bool is_before = !group->has_exact_start && record->index < group->first_index;
-    if (is_positional(record) && (!group->has_position || is_before))
-        empty_at(group, record->index, 0);
+    bool is_before = record->index < group->first_index && record->index >= group->declared_start;
+    bool is_behind = record->type == SEGMENT_ENTRY && record->index > group->last_index + 1;
+    if (is_positional(record) && (!group->has_position || is_before || is_behind))
+        empty_at(group, record->index, record->index == group->declared_start ? group->declared_term : 0);
     if (record->type != SEGMENT_HARD_STATE)
         group->has_position = true;
-    if (record->type == SEGMENT_GROUP_CREATED || record->type == SEGMENT_LOG_START ||
-        record->type == SEGMENT_SNAPSHOT_INSTALLED)
-        group->has_exact_start = true;
+    if (record->type == SEGMENT_GROUP_CREATED)
+        declare_start(group, 1, 0);
+    else if (record->type == SEGMENT_LOG_START)
+        declare_start(group, record->index, record->term);
+    else if (record->type == SEGMENT_SNAPSHOT_INSTALLED)
+        declare_start(group, record->index + 1, record->term);
 }
 
 bool wal_group_follows(const struct wal_group *group, const struct segment_record *record)

@@ -40,9 +40,10 @@ struct wal_group {
     struct wal_group *port_next, *port_previous;
     uint64_t group_id, replica_id;
     /* Durable state: the records up to the last one reported. */
-    /* During recovery, where older segments are gone: has any record said where the log stands, and has one
-     * said where it starts? */
-    bool has_position, has_exact_start;
+    /* During recovery, where older segments are gone: has any record told where the log stands; and where it
+     * starts according to the last LOG_START and its like, 0: nothing has said so yet. */
+    bool has_position;
+    uint64_t declared_start, declared_term;
     uint64_t first_index, last_index, first_previous_term;
     uint64_t hard_state_term;
     struct wal_bytes hard_state;
@@ -176,9 +177,9 @@ void wal_tombstone_add(struct wal *wal, struct wal_tombstone *tombstone);
 /* Memory for what a record will need when it is applied. ERR_NO_MEMORY */
 enum err wal_group_reserve(struct wal_group *group, uint64_t last_index,
                            const struct segment_record *record) MUST_CHECK;
-/* Recovery, before apply: adopt the log's place from the record if nothing before has told it. */
+/* Recovery, before apply: adopt the log's place from the record as far as only older segments told it. */
 void wal_group_take_position(struct wal_group *group, const struct segment_record *record);
-/* An entry must not leave a gap behind it, nor lie before the log's start. */
+/* An entry leaves no gap behind it and does not lie before the log's start. */
 bool wal_group_follows(const struct wal_group *group, const struct segment_record *record);
 /* Take a durable record that follows into the state; wal_group_reserve was called. */
 void wal_group_apply(struct wal_group *group, const struct segment_record *record, struct wal_location at);

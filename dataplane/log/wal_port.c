@@ -425,7 +425,6 @@ enum err wal_group_create(struct wal_group **ret_group, struct wal_port *port, u
     pthread_mutex_unlock(&wal->mutex);
     if (err != ERR_OK)
         return err;
-    group->has_position = group->has_exact_start = true;
     struct segment_record record = {.type = SEGMENT_GROUP_CREATED, .index = 1};
     err = wal_port_append(port, group, &record, 1, false, NULL, NULL);
     if (err != ERR_OK) {

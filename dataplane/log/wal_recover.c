@@ -233,7 +233,6 @@ static enum err find_or_add(struct recovery *r, uint64_t group_id, uint64_t repl
         if (group == NULL)
             return ERR_NO_MEMORY;
         group->is_damaged = r->has_unknown_damage && !is_created;
-        group->has_position = group->has_exact_start = is_created;
     }
     *ret_group = group;
     return ERR_OK;
@@ -455,6 +454,22 @@ static enum err settle_files(struct recovery *r)
     return ERR_OK;
 }
 
+/* Entries that the log's start calls for, and that are not there, lay in something lost. */
+static enum err check_starts(struct recovery *r)
+{
+    for (size_t i = 0; i < WAL_GROUP_BUCKETS; i++)
+        for (struct wal_group *group = r->wal->groups[i]; group != NULL; group = group->hash_next) {
+            struct segment_damage lost = {.is_group_known = true,
+                                          .type = SEGMENT_ENTRY,
+                                          .group_id = group->group_id,
+                                          .replica_id = group->replica_id,
+                                          .index = group->declared_start};
+            if (!group->is_damaged && group->first_index != group->declared_start)
+                TRY(on_damage(r, r->wal->current->generation, &lost));
+        }
+    return ERR_OK;
+}
+
 static void take_numbers(struct recovery *r)
 {
     struct wal *wal = r->wal;
@@ -482,7 +497,8 @@ static enum err run(struct recovery *r)
     if (r->oldest == 0)
         r->oldest = 1;
     TRY(settle_files(r));
-    return begin_new_segment(r);
+    TRY(begin_new_segment(r));
+    return check_starts(r);
 }
 
 enum err wal_recover(struct wal *wal, const struct wal_recovery *recovery, struct error *error)

@@ -39,6 +39,7 @@ static uint32_t file_count;
 static enum faultfs_kind armed;
 static uint64_t armed_n, counted;
 static bool has_fired;
+static char only[64];
 
 /* ---- The real calls ---- */
 
@@ -114,6 +115,13 @@ void faultfs_arm(enum faultfs_kind kind, uint64_t n)
     pthread_mutex_unlock(&lock);
 }
 
+void faultfs_only(const char *prefix)
+{
+    pthread_mutex_lock(&lock);
+    strncpy(only, prefix, sizeof only - 1);
+    pthread_mutex_unlock(&lock);
+}
+
 int faultfs_has_fired(void)
 {
     pthread_mutex_lock(&lock);
@@ -123,9 +131,9 @@ int faultfs_has_fired(void)
 }
 
 /* Is this call, which belongs to `kind`, the one to fail? */
-static bool must_fail(enum faultfs_kind kind)
+static bool must_fail(enum faultfs_kind kind, const char *path)
 {
-    if (armed == FAULTFS_NONE || kind != armed)
+    if (armed == FAULTFS_NONE || kind != armed || strncmp(path, only, strlen(only)) != 0)
         return false;
     counted++;
     bool hits = counted == armed_n || (armed == FAULTFS_ENOSPC_FROM && counted > armed_n);
@@ -134,11 +142,11 @@ static bool must_fail(enum faultfs_kind kind)
 }
 
 /* errno for a changing call, 0: let it pass. */
-static int change_error(bool needs_space)
+static int change_error(bool needs_space, const char *path)
 {
-    if (must_fail(FAULTFS_EIO))
+    if (must_fail(FAULTFS_EIO, path))
         return EIO;
-    if (needs_space && (must_fail(FAULTFS_ENOSPC) || must_fail(FAULTFS_ENOSPC_FROM)))
+    if (needs_space && (must_fail(FAULTFS_ENOSPC, path) || must_fail(FAULTFS_ENOSPC_FROM, path)))
         return ENOSPC;
     return 0;
 }
@@ -246,7 +254,7 @@ static int open_any(int at_fd, const char *path, int flags, unsigned mode)
     }
     bool creates = flags & O_CREAT_FLAG && real(SYS_faccessat, at_fd, (long)path, 0, 0, 0) != 0;
     errno = 0;
-    int error = creates || flags & O_TRUNC_FLAG ? change_error(true) : 0;
+    int error = creates || flags & O_TRUNC_FLAG ? change_error(true, ours) : 0;
     if (error != 0)
         return (int)fail_with(error);
     int fd = (int)real(SYS_openat, at_fd, (long)path, flags, mode, 0);
@@ -360,10 +368,10 @@ static ssize_t write_any(int fd, const struct iovec *iov, int count, int64_t off
     struct iovec half[16];
     pthread_mutex_lock(&lock);
     const struct tracked *t = tracked_fd(fd);
-    int error = t == NULL ? 0 : change_error(true);
+    int error = t == NULL ? 0 : change_error(true, t->path);
     if (error != 0)
         return fail_with(error);
-    if (t != NULL && must_fail(FAULTFS_SHORT_WRITE)) {
+    if (t != NULL && must_fail(FAULTFS_SHORT_WRITE, t->path)) {
         count = halve(iov, count, half);
         iov = half;
     }
@@ -423,7 +431,7 @@ static int resize(int fd, int64_t size)
 {
     pthread_mutex_lock(&lock);
     const struct tracked *t = tracked_fd(fd);
-    int error = t == NULL ? 0 : change_error(true);
+    int error = t == NULL ? 0 : change_error(true, t->path);
     if (error != 0)
         return (int)fail_with(error);
     int result = (int)real(SYS_ftruncate, fd, size, 0, 0, 0);
@@ -449,7 +457,7 @@ static int allocate(int fd, int mode, int64_t offset, int64_t bytes)
     struct stat status;
     pthread_mutex_lock(&lock);
     const struct tracked *t = tracked_fd(fd);
-    int error = t == NULL ? 0 : change_error(true);
+    int error = t == NULL ? 0 : change_error(true, t->path);
     if (error != 0)
         return (int)fail_with(error);
     int result = (int)real(SYS_fallocate, fd, mode, offset, bytes, 0);
@@ -486,7 +494,7 @@ static int sync_any(int fd, long number)
 {
     pthread_mutex_lock(&lock);
     const struct tracked *t = tracked_fd(fd);
-    if (t != NULL && (must_fail(FAULTFS_SYNC) || must_fail(FAULTFS_EIO)))
+    if (t != NULL && (must_fail(FAULTFS_SYNC, t->path) || must_fail(FAULTFS_EIO, t->path)))
         return (int)fail_with(EIO);
     int result = (int)real(number, fd, 0, 0, 0, 0);
     if (t != NULL && result == 0 && t->is_directory)
@@ -514,7 +522,7 @@ static int rename_any(int from_fd, const char *from, int to_fd, const char *to)
     char ours_from[sizeof fds[0].path * 2], ours_to[sizeof fds[0].path * 2];
     pthread_mutex_lock(&lock);
     bool is_ours = relative(from_fd, from, ours_from) && relative(to_fd, to, ours_to);
-    int error = is_ours ? change_error(false) : 0;
+    int error = is_ours ? change_error(false, ours_from) : 0;
     if (error != 0)
         return (int)fail_with(error);
     int result = (int)real(SYS_renameat, from_fd, (long)from, to_fd, (long)to, 0);
@@ -545,7 +553,7 @@ static int unlink_any(int at_fd, const char *path, int flags)
     char ours[sizeof fds[0].path * 2];
     pthread_mutex_lock(&lock);
     bool is_ours = relative(at_fd, path, ours);
-    int error = is_ours ? change_error(false) : 0;
+    int error = is_ours ? change_error(false, ours) : 0;
     if (error != 0)
         return (int)fail_with(error);
     int result = (int)real(SYS_unlinkat, at_fd, (long)path, flags, 0, 0);
@@ -580,7 +588,7 @@ int link(const char *from, const char *to)
     char ours_from[sizeof fds[0].path * 2], ours_to[sizeof fds[0].path * 2];
     pthread_mutex_lock(&lock);
     bool is_ours = relative(AT_CWD, from, ours_from) && relative(AT_CWD, to, ours_to);
-    int error = is_ours ? change_error(true) : 0;
+    int error = is_ours ? change_error(true, ours_from) : 0;
     if (error != 0)
         return (int)fail_with(error);
     int result = (int)real(SYS_linkat, AT_CWD, (long)from, AT_CWD, (long)to, 0);
@@ -595,7 +603,7 @@ int mkdir(const char *path, mode_t mode)
     char ours[sizeof fds[0].path * 2];
     pthread_mutex_lock(&lock);
     bool is_ours = relative(AT_CWD, path, ours);
-    int error = is_ours ? change_error(true) : 0;
+    int error = is_ours ? change_error(true, ours) : 0;
     if (error != 0)
         return (int)fail_with(error);
     int result = (int)real(SYS_mkdirat, AT_CWD, (long)path, mode, 0, 0);
@@ -610,7 +618,8 @@ int mkdir(const char *path, mode_t mode)
 static bool read_must_fail(int fd)
 {
     pthread_mutex_lock(&lock);
-    bool fails = tracked_fd(fd) != NULL && must_fail(FAULTFS_READ);
+    const struct tracked *t = tracked_fd(fd);
+    bool fails = t != NULL && must_fail(FAULTFS_READ, t->path);
     pthread_mutex_unlock(&lock);
     if (fails)
         errno = EIO;

@@ -24,6 +24,8 @@ enum faultfs_kind {
 
 /* From now on, let the n-th call (from 1) of this kind fail. Counts anew. */
 __attribute__((weak)) void faultfs_arm(enum faultfs_kind kind, uint64_t n);
+/* Count only calls on paths (relative to the directory) that begin so; "" counts all. Copied. */
+__attribute__((weak)) void faultfs_only(const char *prefix);
 /* Has the armed fault happened? */
 __attribute__((weak)) int faultfs_has_fired(void);
 /* Put a note into the trace, in order with the calls: what the program has promised by now. */

@@ -7,12 +7,13 @@
 #include "base/random.h"
 #include "tests/faults/faultfs.h"
 
-enum { OUTSTANDING_MAX = 4, FLUSH_EVERY = 40, PATH_BYTES = 200 };
+enum { OUTSTANDING_MAX = 4, FLUSH_EVERY = 40, FAIL_EVERY = 110, PATH_BYTES = 200 };
 
 struct member {
     struct workload *workload;
     struct wal_group *group;
     uint64_t group_id, replica_id, last_index, applied_index, term, hard_term;
+    uint64_t recovered_terms[WORKLOAD_INDEX_MAX];
 };
 
 struct workload {
@@ -24,7 +25,8 @@ struct workload {
     struct member members[WORKLOAD_GROUPS + 1];
     struct random random;
     unsigned outstanding;
-    bool is_closed;
+    bool is_closed, is_failing;
+    char wal_path[PATH_BYTES];
 };
 
 /* An append under way. */
@@ -106,9 +108,13 @@ static void on_append(void *cookie, enum err err)
     struct promise *promise = cookie;
     struct member *member = promise->member;
     struct workload *w = member->workload;
+    w->outstanding--;
+    if (err != ERR_OK && w->is_failing) {
+        free(promise);
+        return;
+    }
     must(err, "append");
     note(&promise->record);
-    w->outstanding--;
     bool is_next = promise->record.index == member->applied_index + 1;
     if (promise->record.note == NOTE_ACK_ENTRY && member->group_id < WORKLOAD_REPLACING && is_next) {
         apply_entry(w, &promise->record);
@@ -206,6 +212,87 @@ static void flush_and_truncate(struct workload *w)
     }
 }
 
+static void on_closed(void *data)
+{
+    ((struct workload *)data)->is_closed = true;
+}
+
+static void close_log(struct workload *w)
+{
+    w->is_closed = false;
+    wal_port_close(w->port, on_closed, w);
+    while (!w->is_closed)
+        uv_run(&w->loop, UV_RUN_ONCE);
+    wal_close(w->wal);
+}
+
+static enum err on_record(void *data, const struct segment_record *record)
+{
+    struct workload *w = data;
+    if (record->type == SEGMENT_ENTRY)
+        w->members[record->group_id].recovered_terms[record->index] = record->term;
+    return ERR_OK;
+}
+
+static void on_damage(void *data, const struct wal_damage *damage)
+{
+    fprintf(stderr, "workload: damage in segment %llu at %u..%u, group %llu, type %d\n",
+            (unsigned long long)damage->generation, damage->where.begin, damage->where.end,
+            (unsigned long long)damage->where.group_id, (int)damage->where.type);
+    exit(1);
+}
+
+static void open_log(struct workload *w)
+{
+    struct error error = {0};
+    struct wal_options options = workload_wal_options(w->wal_path);
+    struct wal_recovery recovery = {.on_record = on_record, .on_damage = on_damage, .data = w};
+    must(wal_open(&w->wal, &options, &recovery, &error), "wal_open");
+    must(wal_port_open(&w->port, w->wal, &w->loop), "wal_port_open");
+}
+
+/* Go on from what recovery found, and stand by it. */
+static void adopt_recovered(struct workload *w, struct member *member)
+{
+    must(wal_group_open(&member->group, w->port, member->group_id), "wal_group_open");
+    struct wal_replica replica = wal_group_replica(member->group);
+    member->last_index = replica.last_index;
+    member->hard_term = replica.hard_state_term;
+    struct workload_record ack = {NOTE_ACK_HARD_STATE, member->group_id, member->replica_id, 0,
+                                  member->hard_term};
+    note(&ack);
+    for (uint64_t i = replica.first_index; i <= replica.last_index; i++) {
+        struct workload_record r = {NOTE_ACK_ENTRY, member->group_id, member->replica_id, i,
+                                    member->recovered_terms[i]};
+        note(&r);
+        if (member->group_id < WORKLOAD_REPLACING && i == member->applied_index + 1) {
+            apply_entry(w, &r);
+            member->applied_index++;
+        }
+    }
+}
+
+/* The next sync of the log fails; start over from what is there. */
+static void fail_and_reopen(struct workload *w)
+{
+    if (faultfs_arm == NULL)
+        return;
+    wait_until(w, 0);
+    w->is_failing = true;
+    faultfs_only("wal/");
+    faultfs_arm(FAULTFS_SYNC, 1);
+    for (uint64_t g = 1; g <= WORKLOAD_REPLACING; g++)
+        append_entry(&w->members[g], w->members[g].last_index + 1);
+    append_hard_state(&w->members[WORKLOAD_IDLE]);
+    wait_until(w, 0);
+    faultfs_arm(FAULTFS_NONE, 0);
+    close_log(w);
+    open_log(w);
+    w->is_failing = false;
+    for (uint64_t g = 1; g <= WORKLOAD_GROUPS; g++)
+        adopt_recovered(w, &w->members[g]);
+}
+
 static void step(struct workload *w, unsigned n)
 {
     for (uint64_t g = 1; g <= WORKLOAD_REPLACING; g++)
@@ -219,43 +306,36 @@ static void step(struct workload *w, unsigned n)
         append_entry(&w->members[WORKLOAD_MORTAL], w->members[WORKLOAD_MORTAL].last_index + 1);
     if (n % 97 == 90)
         recreate_member(w, &w->members[WORKLOAD_MORTAL]);
+    if (n % FAIL_EVERY == FAIL_EVERY - 1)
+        fail_and_reopen(w);
     if (n % FLUSH_EVERY == FLUSH_EVERY - 1)
         flush_and_truncate(w);
     wait_until(w, (unsigned)random_below(&w->random, OUTSTANDING_MAX));
 }
 
-static void on_closed(void *data)
-{
-    ((struct workload *)data)->is_closed = true;
-}
-
 int workload_run(const char *directory, unsigned steps)
 {
-    struct workload w = {0};
+    struct workload *w = calloc(1, sizeof *w);
     struct error error = {0};
-    char wal_path[PATH_BYTES], store_path[PATH_BYTES];
-    snprintf(wal_path, sizeof wal_path, "%s/wal", directory);
+    char store_path[PATH_BYTES];
+    snprintf(w->wal_path, sizeof w->wal_path, "%s/wal", directory);
     snprintf(store_path, sizeof store_path, "%s/store", directory);
-    struct wal_options wal_options = workload_wal_options(wal_path);
     struct store_options store_options = workload_store_options(store_path);
-    random_init(&w.random, 1);
-    uv_loop_init(&w.loop);
-    w.batch = store_batch_create();
-    must(store_open(&w.store, &store_options, &error), "store_open");
-    must(wal_open(&w.wal, &wal_options, NULL, &error), "wal_open");
-    must(wal_port_open(&w.port, w.wal, &w.loop), "wal_port_open");
+    random_init(&w->random, 1);
+    uv_loop_init(&w->loop);
+    w->batch = store_batch_create();
+    must(store_open(&w->store, &store_options, &error), "store_open");
+    open_log(w);
     for (uint64_t g = 1; g <= WORKLOAD_GROUPS; g++)
-        create_member(&w, g, 100 * g);
-    append_hard_state(&w.members[WORKLOAD_IDLE]);
+        create_member(w, g, 100 * g);
+    append_hard_state(&w->members[WORKLOAD_IDLE]);
     for (unsigned n = 0; n < steps; n++)
-        step(&w, n);
-    wait_until(&w, 0);
-    wal_port_close(w.port, on_closed, &w);
-    while (!w.is_closed)
-        uv_run(&w.loop, UV_RUN_ONCE);
-    wal_close(w.wal);
-    store_batch_destroy(w.batch);
-    store_close(w.store);
-    uv_loop_close(&w.loop);
+        step(w, n);
+    wait_until(w, 0);
+    close_log(w);
+    store_batch_destroy(w->batch);
+    store_close(w->store);
+    uv_loop_close(&w->loop);
+    free(w);
     return 0;
 }

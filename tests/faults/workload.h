@@ -2,7 +2,9 @@
  *
  * Groups 1 to 3 append, and apply what is acknowledged to the store; group 4 also replaces suffixes; group 5 is
  * idle but for hard states; group 6 is removed and created again under new replica ids. The store is flushed
- * now and then and the log truncated behind it, so that segments are recycled. */
+ * now and then and the log truncated behind it, so that segments are recycled. From time to time a sync of the
+ * log fails: it is closed and opened again, and what that recovers counts as promised, although the kernel
+ * never wrote it where it first stood. */
 #pragma once
 
 #include <stdint.h>

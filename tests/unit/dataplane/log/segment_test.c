@@ -133,7 +133,7 @@ static void a_record_of_another_generation_or_place_is_none(void **state)
 
 static void start_body_survives_and_a_short_one_is_refused(void **state)
 {
-    struct segment_start start = {1, 2, 3, 4}, got;
+    struct segment_start start = {1, 2, 3, 4, true}, got;
     uint8_t body[32];
     segment_start_encode(body, &start);
     assert_int_equal(segment_start_decode(slice_make(body, 32), &got), ERR_OK);
@@ -141,6 +141,7 @@ static void start_body_survives_and_a_short_one_is_refused(void **state)
     assert_int_equal(got.oldest_generation, 2);
     assert_int_equal(got.previous_synced_offset, 3);
     assert_int_equal(got.segment_bytes, 4);
+    assert_true(got.is_recovery);
     assert_int_equal(segment_start_decode(slice_make(body, 31), &got), ERR_CORRUPT);
 }
 

@@ -118,7 +118,7 @@ static void keys_longer_than_the_inline_buffer_work(void **state)
 static void put_on_disk(struct fixture *f)
 {
     static char value[1000];
-    char key[8];
+    char key[16];
     memset(value, 'v', sizeof value - 1);
     for (int i = 0; i < 50; i++) {
         snprintf(key, sizeof key, "%02d", i);
