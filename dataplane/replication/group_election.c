@@ -77,6 +77,7 @@ static void ask_voters(struct group *g, enum message_kind kind, uint64_t term)
         m->last_index = g->log.last_index;
         m->last_term = group_log_last_term(&g->log);
         m->relinquished_term = g->relinquished_term;
+        m->sequence = g->campaigns;
     }
 }
 
@@ -86,6 +87,7 @@ static void election_begin(struct group *g, enum group_role role)
     g->leader_replica = 0;
     g->voter_count = 0;
     g->is_asked = false;
+    g->campaigns++;
     g->campaign_us = 0;
     g->election_us = g->now_us + GROUP_ELECTION_US + random_below(&g->random, GROUP_ELECTION_US);
 }
@@ -188,6 +190,7 @@ void group_on_pre_vote(struct group *g, const struct group_message *m)
     if (g->role == GROUP_LEADER)
         group_show_up(g, m->from_replica);
     struct group_message *reply = group_say(g, MESSAGE_PRE_VOTE_RESPONSE, m->from_replica, m->from_node);
+    reply->sequence = m->sequence;
     reply->hears_leader = is_hearing;
     reply->is_granted = !is_hearing && m->term > g->term && is_log_long_enough(g, m) &&
                         group_may_vote_for(g, m->from_replica, m->relinquished_term);
@@ -202,7 +205,8 @@ void group_on_pre_vote_response(struct group *g, const struct group_message *m)
         group_schedule_campaign(g, g->now_us);
         return;
     }
-    if (g->role != GROUP_PRE_CANDIDATE)
+    /* What somebody heard or would do a while ago counts no more. */
+    if (g->role != GROUP_PRE_CANDIDATE || m->sequence != g->campaigns || g->now_us >= g->election_us)
         return;
     if (m->hears_leader) {
         group_become_follower(g, g->term, 0, 0);

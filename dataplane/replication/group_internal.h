@@ -118,6 +118,7 @@ struct group {
     /* Candidate. */
     uint64_t voters[MEMBERS_MAX]; /* who granted */
     uint32_t voter_count;
+    uint64_t campaigns;   /* so far: tells answers to this one from late ones */
     uint64_t election_us; /* give up then */
     bool is_asked;        /* VOTE was sent: our own vote is on disk */
 

@@ -59,7 +59,7 @@ struct group_message {
     uint64_t previous_index; /* APPEND: entries begin at previous_index + 1 */
     uint64_t previous_term;
     uint64_t commit_index; /* APPEND: the leader's; APPEND_RESPONSE: the follower's */
-    uint64_t sequence;     /* APPEND: chosen by the leader, comes back in the response */
+    uint64_t sequence;     /* APPEND, PRE_VOTE: chosen by the sender, comes back in the response */
 
     uint64_t match_index; /* APPEND_RESPONSE: on disk and equal to the leader's log up to here ... */
     uint64_t hint_index;  /* ... or, not granted: try from here */

@@ -1,0 +1,107 @@
+/* Clients: one operation at a time, retried with the same request id until it is answered or given up. */
+#include "tests/sim/sim.h"
+
+enum { TIMEOUT_US = 400 * MS, GIVE_UP_US = 6 * SECOND };
+
+static void timer(struct world *w, uint32_t c, uint64_t after_us)
+{
+    struct sim_event *event = world_schedule(w, w->now_us + after_us, SIM_CLIENT);
+    event->node = c;
+    event->life = ++w->clients[c].serial;
+}
+
+static enum client_op choose_op(struct world *w)
+{
+    uint64_t at = world_uniform(w, 0, 99);
+    return at < 35 ? OP_READ : at < 55 ? OP_PUT : at < 75 ? OP_PUT_IF : at < 95 ? OP_ADD : OP_DELETE;
+}
+
+static void begin(struct world *w, uint32_t c)
+{
+    struct sim_client *client = &w->clients[c];
+    if (w->is_healing || w->history_count == HISTORY_MAX)
+        return;
+    struct sim_request *q = &client->request;
+    uint64_t serial = w->history_count;
+    *q = (struct sim_request){.client = c,
+                              .serial = serial,
+                              .group = (uint32_t)world_uniform(w, 0, GROUPS - 1),
+                              .key = (uint32_t)world_uniform(w, 0, KEYS - 1),
+                              .op = choose_op(w)};
+    q->value = q->op == OP_ADD ? (int64_t)world_uniform(w, 1, 3) : (int64_t)serial * 1000;
+    /* Half of the conditions rest on what this client believes, half on nothing. */
+    q->expected = NO_VALUE;
+    for (uint64_t i = w->history_count; q->op == OP_PUT_IF && i > 0 && w->history_count - i < 60; i--) {
+        const struct history_op *op = &w->history[i - 1];
+        if (op->group != q->group || op->key != q->key || op->response == UINT64_MAX ||
+            op->is_condition_failed)
+            continue;
+        q->expected = op->op == OP_READ || op->op == OP_ADD ? op->result
+                      : op->op == OP_DELETE                 ? NO_VALUE
+                                                            : op->value;
+        break;
+    }
+    client->is_busy = true;
+    client->history = w->history_count;
+    client->give_up_us = w->now_us + GIVE_UP_US;
+    client->tries = 0;
+    w->history[w->history_count++] = (struct history_op){.group = q->group,
+                                                         .key = q->key,
+                                                         .op = q->op,
+                                                         .value = q->value,
+                                                         .expected = q->expected,
+                                                         .invoke = w->sequence++,
+                                                         .response = UINT64_MAX};
+}
+
+static void finish(struct world *w, uint32_t c)
+{
+    w->clients[c].is_busy = false;
+    timer(w, c, world_uniform(w, 5 * MS, 180 * MS));
+}
+
+void client_on_timer(struct world *w, uint32_t c)
+{
+    struct sim_client *client = &w->clients[c];
+    if (!client->is_busy)
+        begin(w, c);
+    if (!client->is_busy)
+        return;
+    if (w->now_us >= client->give_up_us) {
+        w->figures.unknown++;
+        finish(w, c);
+        return;
+    }
+    if (client->tries++ > 0 && world_chance(w, 500 * 1000))
+        client->node = (uint32_t)world_uniform(w, 1, NODES);
+    client->request.attempt++;
+    network_send_request(w, &client->request, client->node);
+    timer(w, c, TIMEOUT_US);
+}
+
+void client_on_answer(struct world *w, const struct sim_answer *a)
+{
+    struct sim_client *client = &w->clients[a->request.client];
+    if (!client->is_busy || client->request.serial != a->request.serial)
+        return;
+    struct history_op *op = &w->history[client->history];
+    switch (a->status) {
+    case ANSWER_OK:
+    case ANSWER_CONDITION_FAILED:
+        op->response = w->sequence++;
+        op->is_condition_failed = a->status == ANSWER_CONDITION_FAILED;
+        op->result = a->value;
+        w->figures.acknowledged += op->op != OP_READ;
+        w->figures.reads += op->op == OP_READ;
+        finish(w, a->request.client);
+        break;
+    case ANSWER_NOT_LEADER:
+    case ANSWER_NOT_APPLIED:
+    case ANSWER_UNKNOWN:
+        if (a->request.attempt != client->request.attempt)
+            break;
+        client->node = a->hint_node != 0 ? a->hint_node : (uint32_t)world_uniform(w, 1, NODES);
+        timer(w, a->request.client, world_uniform(w, 5 * MS, 60 * MS));
+        break;
+    }
+}

@@ -1,0 +1,254 @@
+/* What goes wrong and when. */
+#include "tests/sim/sim.h"
+
+static struct sim_node *any_node(struct world *w)
+{
+    return &w->nodes[world_uniform(w, 1, NODES)];
+}
+
+/* The node that leads a group, or any. */
+static struct sim_node *leading_node(struct world *w)
+{
+    uint32_t g = (uint32_t)world_uniform(w, 0, GROUPS - 1);
+    struct sim_node *found = NULL;
+    uint64_t term = 0;
+    for (uint32_t id = 1; id <= NODES; id++) {
+        const struct sim_replica *r = &w->nodes[id].replicas[g];
+        if (!w->nodes[id].is_up || !replica_is_live(r) || group_status(r->group).role != GROUP_LEADER)
+            continue;
+        if (group_status(r->group).term >= term) {
+            term = group_status(r->group).term;
+            found = &w->nodes[id];
+        }
+    }
+    return found == NULL ? any_node(w) : found;
+}
+
+static struct sim_node *victim(struct world *w)
+{
+    return world_chance(w, 600 * 1000) ? leading_node(w) : any_node(w);
+}
+
+/* ---- Network ---- */
+
+static void unblock(struct world *w)
+{
+    for (uint32_t i = 0; i <= NODES; i++)
+        for (uint32_t j = 0; j <= NODES; j++)
+            w->is_blocked[i][j] = false;
+}
+
+static void isolate(struct world *w, struct sim_node *n, bool is_inward, bool is_outward, bool with_clients)
+{
+    for (uint32_t other = with_clients ? 0 : 1; other <= NODES; other++) {
+        if (other == n->id)
+            continue;
+        w->is_blocked[other][n->id] |= is_inward;
+        w->is_blocked[n->id][other] |= is_outward;
+    }
+    world_trace(w, "node %u: cut off%s%s", n->id, is_inward ? " inward" : "", is_outward ? " outward" : "");
+}
+
+static void split(struct world *w)
+{
+    uint32_t side = (uint32_t)world_uniform(w, 1, (1U << NODES) - 2);
+    for (uint32_t i = 1; i <= NODES; i++)
+        for (uint32_t j = 1; j <= NODES; j++)
+            if (((side >> (i - 1)) & 1) != ((side >> (j - 1)) & 1))
+                w->is_blocked[i][j] = true;
+    world_trace(w, "network: split %x", side);
+}
+
+static void cut_links(struct world *w)
+{
+    for (uint64_t left = world_uniform(w, 1, 4); left > 0; left--) {
+        uint32_t from = (uint32_t)world_uniform(w, 1, NODES);
+        uint32_t to = (uint32_t)world_uniform(w, 1, NODES);
+        w->is_blocked[from][to] = from != to;
+    }
+    world_trace(w, "network: some links cut");
+}
+
+static void network_fault(struct world *w)
+{
+    unblock(w);
+    switch (world_uniform(w, 0, 5)) {
+    case 0:
+        split(w);
+        break;
+    case 1:
+        cut_links(w);
+        break;
+    case 2:
+        isolate(w, victim(w), true, false, world_chance(w, 300 * 1000));
+        break;
+    case 3:
+        isolate(w, victim(w), false, true, false);
+        break;
+    default:
+        /* Clients still reach it: what it serves now must be right. */
+        isolate(w, victim(w), true, true, world_chance(w, 100 * 1000));
+    }
+}
+
+static void network_mood(struct world *w)
+{
+    w->loss_ppm = (uint32_t)(world_chance(w, 500 * 1000) ? 0 : world_uniform(w, 0, 30 * 1000));
+    w->duplicate_ppm = (uint32_t)world_uniform(w, 0, 30 * 1000);
+    w->slow_ppm = (uint32_t)(world_chance(w, 500 * 1000) ? 0 : world_uniform(w, 0, 80 * 1000));
+    w->slow_us = world_uniform(w, 1 * MS, 400 * MS);
+    w->cut_ppm =
+        (uint32_t)(world_chance(w, 700 * 1000) ? 30 * 1000 : world_uniform(w, 300 * 1000, 950 * 1000));
+}
+
+/* ---- Machines ---- */
+
+static uint64_t downtime(struct world *w)
+{
+    switch (world_uniform(w, 0, 3)) {
+    case 0:
+        return world_uniform(w, 10 * MS, 300 * MS);
+    case 1:
+        return world_uniform(w, 300 * MS, 1500 * MS);
+    default:
+        return world_uniform(w, 1 * SECOND, 4 * SECOND);
+    }
+}
+
+static void crash(struct world *w, struct sim_node *n)
+{
+    node_crash(w, n, world_chance(w, 400 * 1000), downtime(w));
+}
+
+static void power_cut(struct world *w)
+{
+    world_trace(w, "power cut");
+    for (uint32_t id = 1; id <= NODES; id++)
+        node_crash(w, &w->nodes[id], true, world_uniform(w, 10 * MS, SECOND));
+}
+
+static bool is_whole(const struct world *w)
+{
+    for (uint32_t g = 0; g < GROUPS; g++) {
+        uint32_t live = 0;
+        for (uint32_t id = 1; id <= NODES; id++) {
+            const struct sim_replica *r = &w->nodes[id].replicas[g];
+            if (r->is_quarantined || !w->nodes[id].is_up || w->nodes[id].disk.is_damaged)
+                return false;
+            live += replica_is_live(r) &&
+                    group_status(r->group).commit_index + 20 >= w->groups[g].committed_index &&
+                    membership_find(group_membership(r->group), r->replica_id) != NULL &&
+                    membership_voter_count(group_membership(r->group)) >= 3;
+        }
+        if (live < 3)
+            return false;
+    }
+    return true;
+}
+
+/* Only while every group has its replicas: two damaged disks may well lose data for good. */
+static void damage(struct world *w)
+{
+    struct sim_node *n = any_node(w);
+    if (w->is_damage_off || !is_whole(w) || !disk_damage(w, n))
+        return;
+    node_crash(w, n, world_chance(w, 500 * 1000), world_uniform(w, 10 * MS, SECOND));
+}
+
+static void stall(struct world *w, struct sim_node *n)
+{
+    if (!n->is_up)
+        return;
+    uint64_t for_us = world_uniform(w, 0, 2) == 0 ? world_uniform(w, 10 * MS, 500 * MS)
+                                                  : world_uniform(w, 500 * MS, 4 * SECOND);
+    n->stalled_until_us = w->now_us + for_us;
+    world_trace(w, "node %u: stalls for %llu ms", n->id, (unsigned long long)(for_us / MS));
+}
+
+static void clock_fault(struct world *w, struct sim_node *n)
+{
+    clock_set_rate(w, n, (int64_t)world_uniform(w, 0, 2 * CLOCK_RATE_PPM) - CLOCK_RATE_PPM);
+    n->wall_offset_us = (int64_t)world_uniform(w, 0, 7200 * (uint64_t)SECOND) - 3600 * (int64_t)SECOND;
+}
+
+void faults_next(struct world *w)
+{
+    if (w->is_healing)
+        return;
+    uint64_t at = world_uniform(w, 0, 99);
+    if (at < 22)
+        crash(w, victim(w));
+    else if (at < 26)
+        crash(w, any_node(w)), crash(w, leading_node(w));
+    else if (at < 44)
+        network_fault(w);
+    else if (at < 60)
+        unblock(w);
+    else if (at < 68)
+        network_mood(w);
+    else if (at < 80)
+        stall(w, victim(w));
+    else if (at < 85)
+        clock_fault(w, any_node(w));
+    else if (at < 89)
+        victim(w)->disk.slow_until_us = w->now_us + world_uniform(w, 100 * MS, 4 * SECOND);
+    else if (at < 92)
+        victim(w)->disk.must_fail = true;
+    else if (at < 98)
+        damage(w);
+    else
+        power_cut(w);
+    uint64_t pause =
+        w->is_stormy ? world_uniform(w, 20 * MS, 900 * MS) : world_uniform(w, 200 * MS, 3 * SECOND);
+    world_schedule(w, w->now_us + pause, SIM_FAULT);
+}
+
+void faults_plan(struct world *w)
+{
+    network_mood(w);
+    w->is_stormy = world_chance(w, 350 * 1000);
+    w->wants_membership = world_chance(w, 500 * 1000);
+    w->is_damage_off = world_chance(w, 300 * 1000);
+    world_schedule(w, w->now_us + world_uniform(w, 2 * SECOND, 4 * SECOND), SIM_FAULT);
+    world_schedule(w, w->now_us + SECOND, SIM_OPERATOR);
+}
+
+/* The elected leader's first moments are the interesting ones. */
+void faults_on_elected(struct world *w, struct sim_replica *r)
+{
+    if (w->is_healing || !w->is_stormy || !world_chance(w, 250 * 1000))
+        return;
+    struct sim_event *event = world_schedule(w, w->now_us + world_uniform(w, 200, 12 * MS), SIM_DOOM);
+    event->node = r->node_no;
+    event->life = w->nodes[r->node_no].life;
+}
+
+void faults_doom(struct world *w, struct sim_node *n)
+{
+    if (w->is_healing)
+        return;
+    switch (world_uniform(w, 0, 2)) {
+    case 0:
+        unblock(w);
+        isolate(w, n, true, true, false);
+        break;
+    case 1:
+        stall(w, n);
+        break;
+    default:
+        node_crash(w, n, world_chance(w, 400 * 1000), downtime(w));
+    }
+}
+
+void faults_heal(struct world *w)
+{
+    world_trace(w, "all is healed");
+    w->is_healing = true;
+    unblock(w);
+    w->loss_ppm = w->duplicate_ppm = w->slow_ppm = 0;
+    for (uint32_t id = 1; id <= NODES; id++) {
+        w->nodes[id].stalled_until_us = w->now_us;
+        w->nodes[id].disk.slow_until_us = 0;
+        w->nodes[id].disk.must_fail = false;
+    }
+}
