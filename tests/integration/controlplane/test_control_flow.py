@@ -1,0 +1,299 @@
+"""Control and MemDS on a private PostgreSQL, with nodes and routers played by the test."""
+
+import itertools
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+import urllib.error
+from pathlib import Path
+
+import pytest
+
+from deploy.local import postgres
+from deploy.local.fleet import Fleet, http
+from tests.integration.controlplane.wire import Message, Refused, Wire, encode
+
+HEARTBEAT, PUBLISH, LOOKUP, FETCH, CONTROL = 0x0201, 0x0210, 0x0211, 0x0221, 0x0230
+TENANT, ACCESS_KEY, TABLE = 0, 1, 2
+LEADER, REMOVED = 2, 4
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def wait_for(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.005)
+    raise TimeoutError("the condition did not come true")
+
+
+def connect(fleet, process, role):
+    return Wire(process.ports["data"], role=role, cluster_id=fleet.layout.cluster_id())
+
+
+class Node:
+    """Carries out goals at once; a replica that should lead says that it leads."""
+
+    def __init__(self, fleet, name, zone, port):
+        self.fleet = fleet
+        self.name, self.zone, self.port = name, zone, port
+        self.node_id = self.goals_version = self.goals_received = 0
+        self.boot_epoch = int.from_bytes(os.urandom(7), "big") + 1
+        self.replicas = {}  # id -> (group, role, schema version)
+        self.is_full_wanted = True
+        self.is_stopping = False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _heartbeat(self):
+        reports = [encode(f1=i, f2=group, f3=role, f4=1, f5=1, f7=schema)
+                   for i, (group, role, schema) in self.replicas.items()]
+        return encode(f1=self.node_id, f2=self.name, f3=self.zone, f4="127.0.0.1", f5=self.port, f6=self.boot_epoch,
+                      f7=True, f8=reports, f9=self.goals_version, f11=500)
+
+    def _take(self, goals):
+        self.node_id, self.goals_version = goals[1], goals[2]
+        for goal in map(Message, goals.all(4)):
+            self.goals_received += 1
+            if goal[3] == 1:
+                self.replicas[goal[1]] = (goal[2], REMOVED, 0)
+                continue
+            assert len(goal.all(7)) == 3
+            self.replicas[goal[1]] = (goal[2], LEADER if goal[11] == goal[1] else 0, goal[10])
+
+    def _run(self):
+        wire = None
+        while not self.is_stopping:
+            try:
+                wire = wire or connect(self.fleet, self.fleet.layout.control(), role=2)
+                self._take(wire.call(HEARTBEAT, self._heartbeat())[0])
+            except Refused:
+                time.sleep(0.05)
+            except OSError:
+                wire = None
+                time.sleep(0.05)
+
+    def stop(self):
+        self.is_stopping = True
+        self.thread.join()
+
+
+class Router:
+    """Calls control for one tenant."""
+
+    def __init__(self, fleet, tenant_id):
+        self.fleet, self.tenant_id = fleet, tenant_id
+        self.wire = None
+
+    def call(self, operation, body):
+        """(status, exception or answer, bundle version)"""
+        self.wire = self.wire or connect(self.fleet, self.fleet.layout.control(), role=1)
+        header = encode(f1=self.tenant_id, f2=operation, f3="arn:aws:iam::1:user/root", f4="request")
+        reply, payload = self.wire.call(CONTROL, header, json.dumps(body).encode())
+        if reply[1] != 200:
+            return reply[1], reply.text(2).split("#")[1] + ": " + reply.text(3), 0
+        return 200, json.loads(payload), reply[4]
+
+    def status(self, name):
+        status, answer, _ = self.call("DescribeTable", {"TableName": name})
+        return answer["Table"]["TableStatus"] if status == 200 else answer
+
+
+def table(name, **more):
+    return {"TableName": name, "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "BillingMode": "PAY_PER_REQUEST", **more}
+
+
+@pytest.fixture(scope="module")
+def fleet():
+    home = Path(tempfile.mkdtemp(prefix="sluice-control-"))
+    home.chmod(0o711)  # PostgreSQL's account must be able to reach its directory below
+    port = int(os.environ.get("SLUICE_TEST_PORT", "18000")) + 500
+    fleet = Fleet(home, port, os.environ.get("SLUICE_TEST_BINARIES", ROOT / "build" / "release"))
+    fleet._prepare()
+    try:
+        for name in ("postgres", "memds-1", "control-1"):
+            fleet.start(name)
+            fleet.wait_ready(name)
+            if name == "postgres":
+                postgres.create_database(fleet.layout)
+        yield fleet
+    finally:
+        fleet.down()
+        if os.environ.get("SLUICE_TEST_KEEP"):
+            print("kept", home)
+        else:
+            shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
+def nodes(fleet):
+    nodes = [Node(fleet, f"node-{zone}", zone, 9000 + i) for i, zone in enumerate("abc")]
+    yield nodes
+    for node in nodes:
+        node.stop()
+
+
+_tenants = itertools.count(1)
+
+
+@pytest.fixture
+def router(fleet, nodes):
+    tenant = http("POST", fleet.operator_url + "/v1/tenants", {"name": f"tenant {next(_tenants)}"}, fleet.token())
+    return Router(fleet, tenant["tenant_id"])
+
+
+def bundle(fleet):
+    """What a router that starts cold gets from MemDS: {(kind, id): (version, is deleted)}."""
+    wire = connect(fleet, fleet.layout.memds(), role=1)
+    update, _ = wire.call(FETCH, encode(f1=0))
+    wire.close()
+    objects = [Message(o) for o in update.all(3)]
+    return update[2], {(o[1], o.text(2)): (o[3], bool(o[4])) for o in objects}
+
+
+def test_operator_needs_the_token(fleet):
+    for token in (None, "wrong"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            http("GET", fleet.operator_url + "/v1/tenants", token=token)
+        assert refused.value.code == 401
+
+
+def test_tenants_and_keys(fleet):
+    key = fleet.create_tenant("keys")
+    assert len(key["tenant_id"]) == 12 and key["access_key_id"].startswith("AKIA")
+    assert len(key["secret_access_key"]) == 40
+    with pytest.raises(urllib.error.HTTPError) as exists:
+        http("POST", fleet.operator_url + "/v1/tenants", {"name": "keys"}, fleet.token())
+    assert exists.value.code == 409
+    revoke = f"{fleet.operator_url}/v1/keys/{key['access_key_id']}/revoke"
+    revoked = http("POST", revoke, {}, fleet.token())
+    version, objects = wait_for(lambda: (b := bundle(fleet))[0] >= revoked["bundle_version"] and b)
+    assert objects[ACCESS_KEY, key["access_key_id"]][0] == revoked["bundle_version"] <= version
+
+
+def test_table_lives_and_dies(fleet, router):
+    started = time.monotonic()
+    status, answer, version = router.call("CreateTable", table("first"))
+    assert status == 200 and answer["TableDescription"]["TableStatus"] == "CREATING"
+    wait_for(lambda: bundle(fleet)[0] >= version, 1)
+    wait_for(lambda: router.status("first") == "ACTIVE")
+    print("active after", round(time.monotonic() - started, 3), "s")
+    assert time.monotonic() - started < 1
+    description = router.call("DescribeTable", {"TableName": "first"})[1]["Table"]
+    assert description["WarmThroughput"] == {
+        "ReadUnitsPerSecond": 12000, "WriteUnitsPerSecond": 4000, "Status": "ACTIVE"}
+    assert router.call("DescribeTable", {"TableName": description["TableArn"]})[0] == 200
+    assert "ResourceInUseException: Table already exists: first" in router.call("CreateTable", table("first"))[1]
+    assert router.call("ListTables", {})[1] == {"TableNames": ["first"]}
+    status, answer, _ = router.call("DeleteTable", {"TableName": "first"})
+    assert status == 200 and answer["TableDescription"]["TableStatus"] == "DELETING"
+    gone = wait_for(lambda: "not found" in (s := router.status("first")) and s)
+    assert gone == "ResourceNotFoundException: Requested resource not found: Table: first not found"
+    wait_for(lambda: bundle(fleet)[1][TABLE, f"{router.tenant_id}/first"][1])
+    wait_for(lambda: sum(http("GET", fleet.operator_url + "/v1/fleet", token=fleet.token())["tables"].values()) == 0)
+    assert router.call("CreateTable", table("first"))[0] == 200
+
+
+def test_provisioned_table_has_its_partitions(fleet, router, nodes):
+    before = http("GET", fleet.operator_url + "/v1/fleet", token=fleet.token())["partitions"]
+    spec = table("big", BillingMode="PROVISIONED",
+                 ProvisionedThroughput={"ReadCapacityUnits": 3001, "WriteCapacityUnits": 1000})
+    router.call("CreateTable", spec)
+    wait_for(lambda: router.status("big") == "ACTIVE")
+    after = http("GET", fleet.operator_url + "/v1/fleet", token=fleet.token())
+    assert after["partitions"] - before == 3
+    counts = [node["wanted_leaders"] for node in after["nodes"]]
+    assert max(counts) - min(counts) <= 1
+
+
+def test_tenants_do_not_see_each_other(fleet, router):
+    router.call("CreateTable", table("mine"))
+    other = Router(fleet, fleet.create_tenant("other")["tenant_id"])
+    assert "not found" in other.status("mine")
+    arn = router.call("DescribeTable", {"TableName": "mine"})[1]["Table"]["TableArn"]
+    assert other.status(arn) == "ResourceNotFoundException: Requested resource not found: Table: mine not found"
+    assert other.call("ListTables", {})[1] == {"TableNames": []}
+
+
+def test_pages_of_tables(router):
+    for name in ("ccc", "aaa", "bbb"):
+        assert router.call("CreateTable", table(name))[0] == 200
+    first = router.call("ListTables", {"Limit": 2})[1]
+    assert first == {"TableNames": ["aaa", "bbb"], "LastEvaluatedTableName": "bbb"}
+    assert router.call("ListTables", {"ExclusiveStartTableName": "bbb"})[1] == {"TableNames": ["ccc"]}
+
+
+def test_control_is_killed_and_goes_on(fleet, router, nodes):
+    router.call("CreateTable", table("kept"))
+    fleet.kill("control-1")
+    fleet.start("control-1")
+    fleet.wait_ready("control-1")
+    router.wire = None
+    wait_for(lambda: router.status("kept") == "ACTIVE")
+    assert router.call("CreateTable", table("after"))[0] == 200
+    wait_for(lambda: router.status("after") == "ACTIVE")
+
+
+def test_postgres_dies_and_comes_back(fleet, router):
+    assert router.call("CreateTable", table("durable"))[0] == 200
+    wait_for(lambda: router.status("durable") == "ACTIVE")
+    version = bundle(fleet)[0]
+    file = Path(fleet.layout.memds().data_dir, "bundle")
+    wait_for(lambda: int.from_bytes(file.read_bytes()[16:24], "little") >= version)
+    fleet.kill("postgres")
+
+    def is_refused():
+        try:
+            return router.call("DescribeTable", {"TableName": "durable"})[0] >= 500
+        except Refused:
+            return True
+    wait_for(is_refused)
+    fleet.kill("memds-1")
+    fleet.start("memds-1")
+    fleet.wait_ready("memds-1")
+    assert bundle(fleet)[0] >= version  # from its disk: control cannot push now
+    fleet.start("postgres")
+    fleet.wait_ready("postgres")
+    fleet.wait_ready("control-1")
+    assert router.status("durable") == "ACTIVE"
+    _, _, created = router.call("CreateTable", table("later"))
+    wait_for(lambda: bundle(fleet)[0] >= created)
+
+
+def test_routes(fleet):
+    wire = connect(fleet, fleet.layout.memds(), role=2)
+    replica = encode(f1=1, f2=1, f3="a", f4="127.0.0.1", f5=9000)
+    start, middle, end = (n.to_bytes(8, "big") * 2 for n in (700, 701, 702))
+    route = dict(f1=70001, f2=start, f3=end, f4=1, f5=1, f7=1, f8=[replica])
+    reply, _ = wire.call(PUBLISH, encode(f1=[encode(f6=1, **route), encode(f6=1, **route)]))
+    assert (reply[1], reply[2]) == (1, 1)
+    wire.call(PUBLISH, encode(f1=[encode(f1=70002, f2=middle, f3=end, f4=2, f5=1, f6=1, f7=2, f8=[replica])]))
+    reply, _ = wire.call(LOOKUP, encode(f1=[start, middle, end]))
+    assert [Message(r)[1] for r in reply.all(1)] == [70001, 70002, 0]
+    wire.close()
+
+
+def test_garbage_hurts_nobody(fleet, router):
+    wire = connect(fleet, fleet.layout.control(), role=1)
+    for kind in (HEARTBEAT, CONTROL, 0x0299):
+        with pytest.raises(Refused):
+            wire.call(kind, b"\xff\xff\xff\xff")
+    status, answer, _ = router.call("NoSuchOperation", {})
+    assert status == 400 and answer.startswith("UnknownOperationException")
+    reply, _ = wire.call(CONTROL, encode(f1=router.tenant_id, f2="CreateTable"), b"{nonsense")
+    assert reply[1] == 400 and "SerializationException" in reply.text(2)
+    wire.close()
+
+
+def test_drains_on_sigterm(fleet):
+    for name in ("control-1", "memds-1"):
+        assert fleet.stop(name)
+        fleet.start(name)
+        fleet.wait_ready(name)
