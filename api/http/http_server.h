@@ -82,7 +82,8 @@ enum err http_server_create(struct loop *l, const struct http_options *options,
 uint16_t http_server_port(const struct http_server *s);
 
 /* Take no more connections, close idle ones, answer those at work with `Connection: close`. on_drained (may be
- * NULL) runs when no connection is left, never inside this call. Whoever waits sets the deadline, then closes. */
+ * NULL) runs when no connection is left, never inside this call. Whoever waits sets the deadline, then closes.
+ * Neither this nor the next is called from inside one of the callbacks above. */
 void http_server_drain(struct http_server *s, void (*on_drained)(void *data), void *data);
 
 /* Drain, cut off what is not complete, cancel the rest, wait for its answers, then free; on_close (may be NULL)
