@@ -72,7 +72,7 @@ static bool parse_header(struct load_response *r, struct slice line, bool *has_l
 static struct slice next_line(struct slice head, size_t *from)
 {
     struct slice rest = slice_from(head, *from);
-    const uint8_t *end = memmem(rest.data, rest.length, "\r\n", 2);
+    const uint8_t *end = rest.length == 0 ? NULL : memmem(rest.data, rest.length, "\r\n", 2);
     size_t length = end == NULL ? rest.length : (size_t)(end - rest.data);
     *from += length + 2;
     return slice_make(rest.data, length);
