@@ -201,7 +201,7 @@ static bool has_body(const struct reply *reply)
     for (const char *at = last; (at = strstr(at, "HTTP/1.1 ")) != NULL; at++)
         last = at;
     const char *end = strstr(last, "\r\n\r\n"), *length = strcasestr(last, "content-length: ");
-    return end != NULL && length != NULL && strlen(end + 4) >= (size_t)atoi(length + 16);
+    return end != NULL && length != NULL && strlen(end + 4) >= strtoul(length + 16, NULL, 10);
 }
 
 /* Until `count` whole replies are here, or the end of the stream (count 0), or 5 s. */
