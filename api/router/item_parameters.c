@@ -9,7 +9,6 @@
 
 enum {
     SUBSTITUTIONS_MAX = 4096,
-    VALUES_BYTES_MAX = 4 * 1024 * 1024, /* over what an expression takes: so that it says which is too much */
     PROGRAM_BYTES = 8 * 1024 * 1024,
 };
 
@@ -79,38 +78,31 @@ static enum err read_names(struct reading *at)
     return json_has_failed(&at->json) ? field_syntax_error(at->error) : ERR_OK;
 }
 
-static enum err read_value(struct reading *at, struct slice *ret_value)
-{
-    /* One value in a builder of its own kind of root: an item with one attribute would be copied twice. */
-    struct item_builder *b = &at->r->router->builder;
-    item_builder_clear(b);
-    enum err err = attribute_read_value(&at->json, b, at->error);
-    if (err != ERR_OK)
-        return postpone(at, err);
-    *ret_value = arena_copy(&at->r->arena, item_builder_view(b));
-    return arena_has_failed(&at->r->arena) ? ERR_NO_MEMORY : ERR_OK;
-}
-
+/* Read as one item, whose attributes are the values: each stands there encoded as a program wants it. */
 static enum err read_values(struct reading *at)
 {
     struct arena *arena = &at->r->arena;
-    struct expression_substitution *list = NULL;
+    if (json_peek(&at->json) == JSON_NULL)
+        return json_skip(&at->json) ? ERR_OK : field_syntax_error(at->error);
+    struct slice item = SLICE_EMPTY;
+    TRY(postpone(
+        at, attribute_read_item_copy(&at->json, &at->r->router->values_builder, arena, &item, at->error)));
+    struct expression_substitution *list = arena_alloc(arena, (item_count(item) + 1) * sizeof *list);
+    if (list == NULL)
+        return ERR_NO_MEMORY;
     size_t count = 0;
-    bool is_present;
-    TRY(field_map_begin(&at->json, "AttributeValue", &is_present, at->error));
-    struct json_string name;
-    while (is_present && json_object_next(&at->json, &name)) {
-        list = grow(arena, list, count);
-        struct slice value = SLICE_EMPTY;
-        TRY(read_value(at, &value));
-        if (arena_has_failed(arena) || count >= SUBSTITUTIONS_MAX)
-            return ERR_NO_MEMORY;
-        list[count++] = (struct expression_substitution){json_string_text(name, arena), value};
+    struct reader attributes;
+    struct attribute_view attribute;
+    item_iterate(item, &attributes);
+    while (item_next(&attributes, &attribute)) {
+        const uint8_t *start = attribute.name.data + attribute.name.length;
+        list[count++] = (struct expression_substitution){
+            attribute.name, slice_make(start, (size_t)(attributes.next - start))};
     }
-    at->p->substitutions.has_values = is_present;
+    at->p->substitutions.has_values = true;
     at->p->substitutions.values = list;
     at->p->substitutions.value_count = count;
-    return json_has_failed(&at->json) ? field_syntax_error(at->error) : ERR_OK;
+    return ERR_OK;
 }
 
 static enum err read_text(struct reading *at, struct slice *to)

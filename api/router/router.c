@@ -171,6 +171,7 @@ enum err router_create(struct loop *loop, struct metrics *metrics, const struct 
     random_secret(&seed, sizeof seed); /* request ids must differ between routers and starts */
     random_init(&r->random, seed);
     item_builder_init(&r->builder, ITEM_ENCODED_BYTES_MAX);
+    item_builder_init(&r->values_builder, VALUES_BYTES_MAX);
     TRY(start(r, metrics, error));
     *ret_router = r;
     return ERR_OK;

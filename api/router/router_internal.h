@@ -22,6 +22,7 @@ enum {
     REQUEST_ARENA_MAX = 64 * 1024 * 1024, /* a 16 MiB body, unescaped and encoded, with room */
     REQUEST_POOL_MAX = 512,
     REPLY_BYTES_MAX = 17 * 1024 * 1024,
+    VALUES_BYTES_MAX = 8 * 1024 * 1024, /* over what expressions take together: they say which is too much */
     REQUEST_ID_BYTES = 16,
 };
 
@@ -42,7 +43,9 @@ struct router {
     struct bundle_follower *follower;
     struct item_client *items;
     struct random random;
-    struct item_builder builder; /* scratch for parsing; results are copied to the request's arena */
+    /* Scratch for parsing; results are copied to the request's arena. */
+    struct item_builder builder;
+    struct item_builder values_builder; /* ExpressionAttributeValues: more bytes than an item has */
     struct request *pool;
     unsigned pool_count;
     bool is_ready;

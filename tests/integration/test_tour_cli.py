@@ -6,7 +6,7 @@ import subprocess
 
 def test_the_aws_cli_takes_the_tour(client_environment):
     def aws(*words, expected=0):
-        done = subprocess.run(["aws", "--endpoint-url", client_environment["SLUICE_ENDPOINT"], "dynamodb", *words],
+        done = subprocess.run(["/usr/bin/aws", "--endpoint-url", client_environment["SLUICE_ENDPOINT"], "dynamodb", *words],
                               env=client_environment, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == expected, done.stderr
         return json.loads(done.stdout) if done.stdout.strip() else done.stderr
