@@ -185,8 +185,8 @@ struct group_update {
     bool is_membership_changed; /* another one counts now */
     bool is_removed;            /* a member tells that our removal is committed: leave a tombstone and go */
 
-    /* Followers whose next entry is not in our log any more: send each a snapshot, once; asked for again
-     * after the follower's INSTALLED acknowledgement failed to come for long (30 s). */
+    /* Followers whose next entry is not in our log any more: send each a snapshot. Asked for again when the follower
+     * shows, 5 s later or more, that it is not installing one (INSTALLING silences it). */
     uint32_t snapshot_count;
     struct member snapshots[MEMBERS_MAX];
 };

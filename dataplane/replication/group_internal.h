@@ -24,7 +24,7 @@ enum {
     GROUP_COMMIT_NOTICE_US = 20 * 1000, /* a commit index that no entry carried is sent alone after this */
     GROUP_TRANSFER_US = 500 * 1000,     /* for a target to catch up, and again for it to win */
     GROUP_RETRY_BACKOFF_MAX = 8,        /* times retry_us, for followers that do not answer */
-    GROUP_SNAPSHOT_RETRY_US = 30 * 1000 * 1000,
+    GROUP_SNAPSHOT_RETRY_US = 5 * 1000 * 1000, /* a follower that refuses entries after this has not got it */
     HARD_STATE_FORMAT = 1,
 };
 
@@ -67,8 +67,7 @@ struct progress {
     uint32_t retries;         /* without a response */
     uint64_t confirmed_epoch; /* of its node's support, in this term; 0 = not confirmed */
     bool must_send;           /* something to ask or tell even without entries */
-    bool is_snapshot_asked;
-    uint64_t snapshot_us; /* when we asked for one */
+    uint64_t snapshot_us;     /* when we asked for one */
 };
 
 struct group {

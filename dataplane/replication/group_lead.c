@@ -152,7 +152,7 @@ static void send_append(struct group *g, struct progress *p, const struct member
 
 static void ask_snapshot(struct group *g, struct progress *p, const struct member *member)
 {
-    if (p->state == PROGRESS_SNAPSHOT && g->now_us < p->snapshot_us + GROUP_SNAPSHOT_RETRY_US)
+    if (p->state == PROGRESS_SNAPSHOT)
         return;
     p->state = PROGRESS_SNAPSHOT;
     p->is_probe_out = false;
@@ -217,7 +217,13 @@ static void on_granted(struct group *g, struct progress *p, const struct group_m
 
 static void on_refused(struct group *g, struct progress *p, const struct group_message *m)
 {
-    if (m->sequence < p->reset_sequence || p->state == PROGRESS_SNAPSHOT)
+    if (p->state == PROGRESS_SNAPSHOT) {
+        /* It is there and not installing: if that was long ago, the snapshot is lost. */
+        if (g->now_us > p->snapshot_us + GROUP_SNAPSHOT_RETRY_US)
+            progress_reset(g, p, p->match_index + 1);
+        return;
+    }
+    if (m->sequence < p->reset_sequence)
         return;
     uint64_t hint = m->hint_index < g->log.last_index ? m->hint_index : g->log.last_index;
     uint64_t term;
@@ -288,6 +294,12 @@ void group_relinquish(struct group *g)
     group_schedule_campaign(g, g->now_us);
 }
 
+/* What was on its way is lost, more likely than not: begin again where we were. */
+static void progress_retry(struct group *g, struct progress *p)
+{
+    progress_reset(g, p, p->state == PROGRESS_STREAM ? p->match_index + 1 : p->next_index);
+}
+
 /* Whether this follower owes us an answer. */
 static bool is_waiting(const struct progress *p)
 {
@@ -308,16 +320,15 @@ static void tick_progress(struct group *g, struct progress *p)
     uint64_t epoch = support_held_epoch(g->support, member->node_id, g->now_us);
     bool must_confirm = epoch != 0 && epoch != p->confirmed_epoch;
     if (must_confirm && g->now_us >= p->sent_us + GROUP_COMMIT_NOTICE_US) {
-        /* Its node came back to us: whatever was on the way before is lost, more likely than not. */
         if (is_waiting(p))
-            progress_reset(g, p, p->match_index + 1);
+            progress_retry(g, p); /* its node came back to us */
         p->must_send = true;
     }
     if (p->commit_sent < g->commit_index && g->now_us >= p->sent_us + GROUP_COMMIT_NOTICE_US)
         p->must_send = true;
     if (is_waiting(p) && g->now_us >= retry_at(g, p)) {
         p->retries++;
-        progress_reset(g, p, p->match_index + 1);
+        progress_retry(g, p);
         p->must_send = true;
     }
 }

@@ -193,8 +193,11 @@ static void check_group_settled(struct world *w, uint32_t g)
             continue;
         if (!replica_is_live(r) || r->replica_id != m->members[i].replica_id ||
             group_status(r->group).applied_index != status.applied_index)
-            check_fail(w, "recovery", "group %u: voter %llu is behind after all is healed", g,
-                       (unsigned long long)m->members[i].replica_id);
+            check_fail(w, "recovery", "group %u: voter %llu on node %u %s: applied %llu of %llu", g,
+                       (unsigned long long)m->members[i].replica_id, m->members[i].node_id,
+                       !replica_is_live(r) ? "does not run" : "is behind",
+                       replica_is_live(r) ? (unsigned long long)group_status(r->group).applied_index : 0ULL,
+                       (unsigned long long)status.applied_index);
         else if (r->kind == MEMBER_STORAGE && r->digest != leader->digest)
             check_fail(w, "replicas agree", "group %u: voter %llu differs in the end", g,
                        (unsigned long long)r->replica_id);
@@ -205,4 +208,22 @@ void check_settled(struct world *w)
 {
     for (uint32_t g = 0; g < GROUPS; g++)
         check_group_settled(w, g);
+}
+
+/* What clients saw of one key, and where it stands in the log: for whoever looks into a violation. */
+void check_print_history(struct world *w, uint32_t g, uint32_t k)
+{
+    static const char *const names[] = {"read", "put", "put if", "add", "delete"};
+    for (uint64_t i = 0; i < w->history_count && w->is_verbose; i++) {
+        const struct history_op *op = &w->history[i];
+        if (op->group != g || op->key != k)
+            continue;
+        printf("  %5llu %-6s value %lld expected %lld: %s %lld, called %llu, answered %lld, entry %llu\n",
+               (unsigned long long)i, names[op->op], (long long)op->value, (long long)op->expected,
+               op->response == UINT64_MAX ? "unknown"
+               : op->is_condition_failed  ? "refused"
+                                          : "ok",
+               (long long)op->result, (unsigned long long)op->invoke, (long long)op->response,
+               (unsigned long long)w->groups[g].ids[i].index);
+    }
 }

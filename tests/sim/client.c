@@ -44,7 +44,7 @@ static void begin(struct world *w, uint32_t c)
     client->is_busy = true;
     client->history = w->history_count;
     client->give_up_us = w->now_us + GIVE_UP_US;
-    client->tries = 0;
+    client->tries = client->unanswered = 0;
     w->history[w->history_count++] = (struct history_op){.group = q->group,
                                                          .key = q->key,
                                                          .op = q->op,
@@ -75,6 +75,7 @@ void client_on_timer(struct world *w, uint32_t c)
     if (client->tries++ > 0 && world_chance(w, 500 * 1000))
         client->node = (uint32_t)world_uniform(w, 1, NODES);
     client->request.attempt++;
+    client->unanswered++;
     network_send_request(w, &client->request, client->node);
     timer(w, c, TIMEOUT_US);
 }
@@ -85,11 +86,20 @@ void client_on_answer(struct world *w, const struct sim_answer *a)
     if (!client->is_busy || client->request.serial != a->request.serial)
         return;
     struct history_op *op = &w->history[client->history];
+    client->unanswered--;
+    bool is_latest = a->request.attempt == client->request.attempt;
     switch (a->status) {
-    case ANSWER_OK:
     case ANSWER_CONDITION_FAILED:
+        /* A refusal is final only if no other attempt can still be applied. */
+        if (!is_latest || client->unanswered > 0) {
+            w->figures.unknown++;
+            finish(w, a->request.client);
+            break;
+        }
+        op->is_condition_failed = true;
+        __attribute__((fallthrough));
+    case ANSWER_OK:
         op->response = w->sequence++;
-        op->is_condition_failed = a->status == ANSWER_CONDITION_FAILED;
         op->result = a->value;
         w->figures.acknowledged += op->op != OP_READ;
         w->figures.reads += op->op == OP_READ;
@@ -98,7 +108,7 @@ void client_on_answer(struct world *w, const struct sim_answer *a)
     case ANSWER_NOT_LEADER:
     case ANSWER_NOT_APPLIED:
     case ANSWER_UNKNOWN:
-        if (a->request.attempt != client->request.attempt)
+        if (!is_latest)
             break;
         client->node = a->hint_node != 0 ? a->hint_node : (uint32_t)world_uniform(w, 1, NODES);
         timer(w, a->request.client, world_uniform(w, 5 * MS, 60 * MS));

@@ -160,7 +160,7 @@ bool disk_damage(struct world *w, struct sim_node *n)
         return false;
     uint32_t at = (uint32_t)world_uniform(w, SEGMENT_START_BYTES, s->proven - 1);
     s->bytes[at] ^= (uint8_t)(1U << world_uniform(w, 0, 7));
-    d->is_damaged = true;
+    d->is_damaged = d->is_damage_pending = true;
     w->figures.damages++;
     world_trace(w, "node %u: a bit flips in segment %llu at %u", n->id, (unsigned long long)s->generation,
                 at);
@@ -214,6 +214,7 @@ void disk_recover(struct world *w, struct sim_node *n)
 {
     struct sim_disk *d = &n->disk;
     struct segment_start start;
+    d->is_damage_pending = false;
     /* A last segment whose first batch was torn in its START never came to be. */
     if (d->segment_count > 0 && !read_start(&d->segments[d->segment_count - 1], &start))
         memory_free(d->segments[--d->segment_count].bytes);

@@ -133,7 +133,7 @@ static bool is_whole(const struct world *w)
         uint32_t live = 0;
         for (uint32_t id = 1; id <= NODES; id++) {
             const struct sim_replica *r = &w->nodes[id].replicas[g];
-            if (r->is_quarantined || !w->nodes[id].is_up || w->nodes[id].disk.is_damaged)
+            if (r->is_quarantined || !w->nodes[id].is_up || w->nodes[id].disk.is_damage_pending)
                 return false;
             live += replica_is_live(r) &&
                     group_status(r->group).commit_index + 20 >= w->groups[g].committed_index &&

@@ -94,13 +94,12 @@ void network_send_heartbeat(struct world *w, const struct support_message *m)
     }
 }
 
+/* Never duplicated: connections do not do that. */
 void network_send_request(struct world *w, const struct sim_request *r, uint32_t node)
 {
-    for (uint32_t left = copies(w); left > 0; left--) {
-        uint64_t at_us = arrival(w, 0, node);
-        if (at_us != 0)
-            deliver(w, 0, node, at_us, SIM_REQUEST)->request = *r;
-    }
+    uint64_t at_us = arrival(w, 0, node);
+    if (at_us != 0)
+        deliver(w, 0, node, at_us, SIM_REQUEST)->request = *r;
 }
 
 void network_send_answer(struct world *w, const struct sim_answer *a, uint32_t from_node)

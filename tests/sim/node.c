@@ -38,10 +38,6 @@ void node_start(struct world *w, struct sim_node *n)
     for (uint32_t g = 0; g < GROUPS; g++)
         if (replica_is_live(&n->replicas[g]))
             replica_start(w, &n->replicas[g]);
-    bool has_quarantined = false;
-    for (uint32_t g = 0; g < GROUPS; g++)
-        has_quarantined |= n->replicas[g].is_quarantined;
-    n->disk.is_damaged = n->disk.is_damaged && has_quarantined;
     schedule_beat(w, n, world_uniform(w, 0, 50 * MS));
     world_trace(w, "node %u: up, life %llu", n->id, (unsigned long long)n->life);
 }

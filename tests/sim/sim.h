@@ -153,7 +153,8 @@ struct sim_disk {
     bool is_writing;
     struct sim_persist writing[PERSISTS_MAX];
     uint32_t writing_count;
-    bool is_damaged; /* bits were flipped since the last recovery */
+    bool is_damaged;        /* bits were flipped, ever */
+    bool is_damage_pending; /* ... and nobody has read them yet */
     uint64_t slow_until_us;
     bool must_fail; /* the next sync fails */
 };
@@ -235,6 +236,7 @@ struct sim_client {
     uint32_t node; /* whom to ask */
     uint64_t serial;
     uint32_t tries;
+    uint32_t unanswered; /* attempts of which nothing was heard */
 };
 
 struct history_op {
@@ -405,6 +407,7 @@ void check_acknowledged(struct world *w, struct sim_replica *r, const struct sim
 void check_leases(struct world *w);
 void check_campaign(struct world *w, struct sim_replica *r);
 void check_settled(struct world *w);
+void check_print_history(struct world *w, uint32_t g, uint32_t k);
 uint64_t check_digest(const struct sim_replica *r);
 
 /* ---- linear.c ---- */

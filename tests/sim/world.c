@@ -18,7 +18,8 @@ bool world_chance(struct world *w, uint32_t ppm)
 uint64_t hash_bytes(uint64_t seed, const void *data, size_t bytes)
 {
     const uint8_t *at = data;
-    uint64_t h = seed ^ 0xcbf29ce484222325ULL;
+    uint64_t h = (seed ^ 0xcbf29ce484222325ULL) * 0xff51afd7ed558ccdULL;
+    h ^= h >> 33;
     for (; bytes >= 8; bytes -= 8, at += 8) {
         uint64_t word;
         memcpy(&word, at, 8);
@@ -266,7 +267,9 @@ void world_run(struct world *w)
         for (uint32_t k = 0; k < KEYS && !w->has_failed; k++) {
             bool is_undecided = false;
             if (!linear_check(w->history, w->history_count, g, k, &is_undecided))
-                check_fail(w, "linearizability", "group %u key %u: no order explains what clients saw", g, k);
+                check_print_history(w, g, k),
+                    check_fail(w, "linearizability", "group %u key %u: no order explains what clients saw", g,
+                               k);
         }
     }
 }
