@@ -67,7 +67,8 @@ static void append(struct buffer *to, const struct bundle_store *store, uint64_t
                    const struct selection *selection, struct filling *filling)
 {
     bundle_store_walk(store, since, fill_object, filling);
-    Sluice__Controlplane__BundleUpdate update = SLUICE__CONTROLPLANE__BUNDLE_UPDATE__INIT;
+    Sluice__Controlplane__BundleUpdate update;
+    sluice__controlplane__bundle_update__init(&update);
     uint64_t newest = bundle_store_version(store) > since ? bundle_store_version(store) : since;
     update.base_version = since;
     update.version = selection->is_all ? newest : selection->version;

@@ -146,7 +146,8 @@ static void fetch(struct bundle_follower *f)
 {
     if (f->is_calling || f->is_stopped)
         return;
-    Sluice__Controlplane__FetchBundle request = SLUICE__CONTROLPLANE__FETCH_BUNDLE__INIT;
+    Sluice__Controlplane__FetchBundle request;
+    sluice__controlplane__fetch_bundle__init(&request);
     request.since_version = bundle_store_version(f->store);
     request.wait_ms = f->is_whole ? WAIT_MS : 0;
     const struct wire_message message = {.type = CONTROLPLANE_FRAME_FETCH_BUNDLE, .header = &request.base};

@@ -58,7 +58,8 @@ enum err control_call(struct peer_set *control, const struct control_request *re
     if (call == NULL)
         return ERR_NO_MEMORY;
     *call = (struct control_call){on_result, data};
-    Sluice__Controlplane__ControlRequest header = SLUICE__CONTROLPLANE__CONTROL_REQUEST__INIT;
+    Sluice__Controlplane__ControlRequest header;
+    sluice__controlplane__control_request__init(&header);
     header.tenant_id = text(request->tenant_id);
     header.operation = text(request->operation);
     header.principal_arn = text(request->principal_arn);

@@ -46,7 +46,8 @@ enum err route_lookup(struct peer_set *memds, const struct slice *keys, size_t c
         *lookup = (struct lookup){on_routes, data, count};
         for (size_t i = 0; i < count; i++)
             bytes[i] = proto_bytes(keys[i]);
-        Sluice__Controlplane__LookupRoutes request = SLUICE__CONTROLPLANE__LOOKUP_ROUTES__INIT;
+        Sluice__Controlplane__LookupRoutes request;
+        sluice__controlplane__lookup_routes__init(&request);
         request.n_keys = count;
         request.keys = bytes;
         const struct wire_message message = {.type = CONTROLPLANE_FRAME_LOOKUP_ROUTES,

@@ -1,9 +1,9 @@
-#include "controlplane/control/control_internal.h"
+#include "controlplane/control/control.h"
 
-#include "base/assert.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "controlplane/client/peer_set.h"
+#include "controlplane/control/control_internal.h"
 #include "controlplane/control/operator_http.h"
 #include "controlplane/proto/frame_type.h"
 

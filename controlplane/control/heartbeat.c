@@ -11,6 +11,7 @@
 
 enum {
     WAIT_US_MAX = 30000000,
+    REPEAT_US = 100000,
     REPLY_BLOCK_BYTES = 64 * 1024,
     REPLY_BYTES_MAX = 64 * 1024 * 1024,
     PORT_MAX = 65535
@@ -158,18 +159,21 @@ static bool has_news(const struct control *control, const struct node *node, uin
            (node->newest_goal != NULL && node->newest_goal->goal_version > since);
 }
 
-static void answer(struct control *control, const struct node *node, const struct poll_call *poll)
+static void answer(struct control *control, struct node *node, const struct poll_call *poll)
 {
     struct arena arena;
     arena_init(&arena, REPLY_BLOCK_BYTES, REPLY_BYTES_MAX);
     uint64_t since = goals_since(control, poll->goals_version);
-    Sluice__Controlplane__NodeGoals goals = SLUICE__CONTROLPLANE__NODE_GOALS__INIT;
+    Sluice__Controlplane__NodeGoals goals;
+    sluice__controlplane__node_goals__init(&goals);
     goals.node_id = node->node_id;
     goals.goals_version = control->catalog.goal_version;
     goals.is_full = since == 0;
     goals.report_version = poll->report_version;
     goals.wants_full_report = !node->is_reported;
     if (has_news(control, node, since)) {
+        node->told_since = poll->goals_version;
+        node->told_version = goals.goals_version;
         add_goals(&goals, node, since, &arena);
         add_nodes(control, &goals, &arena);
     }
@@ -194,7 +198,7 @@ static void drop_poll(struct control *control, struct poll_call *poll)
 
 static void end_poll(struct control *control, struct poll_call *poll)
 {
-    const struct node *node = catalog_node(&control->catalog, poll->node_name);
+    struct node *node = catalog_node(&control->catalog, poll->node_name);
     if (node == NULL)
         wire_refuse(poll->call, ERR_UNAVAILABLE);
     else
@@ -313,8 +317,11 @@ static void take(struct control *control, struct wire_call call, const heartbeat
                              .report_version = heard->report_version};
     (void)snprintf(poll.node_name, sizeof poll.node_name, "%s", node->name); /* as long as the node's */
     uint64_t wait_us = (uint64_t)heard->wait_ms * 1000;
-    if (wait_us == 0 || !node->is_reported ||
-        has_news(control, node, goals_since(control, heard->goals_version)))
+    bool is_told =
+        heard->goals_version == node->told_since && control->catalog.goal_version == node->told_version;
+    if (!node->is_reported || has_news(control, node, goals_since(control, heard->goals_version)))
+        wait_us = is_told && wait_us > 0 ? REPEAT_US : 0; /* it could not take them up: not at once again */
+    if (wait_us == 0)
         answer(control, node, &poll);
     else
         hold(control, &poll, wait_us < WAIT_US_MAX ? wait_us : WAIT_US_MAX);

@@ -11,14 +11,14 @@ static const char *const statements[STATEMENT_COUNT] = {
     [TENANTS] = "SELECT tenant_id, name, is_suspended, created_us FROM tenants",
     [NODES] = "SELECT node_id, name, zone, host, port, last_heartbeat_us FROM nodes",
     [TABLES] =
-        "SELECT t.space_id, t.tenant_id, t.name, t.table_id, t.arn, t.hash_name, t.hash_type, t.sort_name, "
-        "t.sort_type, t.schema_version, t.billing_mode, t.read_units, t.write_units, t.table_class, "
-        "t.is_deletion_protected, t.tags, t.status, t.created_us, count(p.group_id) "
-        "FROM tables t LEFT JOIN partitions p USING (space_id) GROUP BY t.space_id",
+        ("SELECT t.space_id, t.tenant_id, t.name, t.table_id, t.arn, t.hash_name, t.hash_type, t.sort_name, "
+         "t.sort_type, t.schema_version, t.billing_mode, t.read_units, t.write_units, t.table_class, "
+         "t.is_deletion_protected, t.tags, t.status, t.created_us, count(p.group_id) "
+         "FROM tables t LEFT JOIN partitions p USING (space_id) GROUP BY t.space_id"),
     [PARTITIONS] =
         "SELECT group_id, space_id, range_start, range_end, range_epoch FROM partitions ORDER BY group_id",
-    [REPLICAS] = "SELECT r.replica_id, r.group_id, n.name, r.kind, r.goal, r.is_leader_wanted "
-                 "FROM replicas r JOIN nodes n USING (node_id) ORDER BY r.replica_id",
+    [REPLICAS] = ("SELECT r.replica_id, r.group_id, n.name, r.kind, r.goal, r.is_leader_wanted "
+                  "FROM replicas r JOIN nodes n USING (node_id) ORDER BY r.replica_id"),
     [OBJECTS] = "SELECT kind, id, version, is_deleted, body FROM bundle_objects ORDER BY version",
 };
 

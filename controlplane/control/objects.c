@@ -90,7 +90,8 @@ static char *text(const char *constant)
 enum err control_stage_tenant(struct control *control, const struct tenant *tenant, struct sql_batch *batch,
                               struct staged_object *ret_object)
 {
-    Sluice__Controlplane__TenantBody body = SLUICE__CONTROLPLANE__TENANT_BODY__INIT;
+    Sluice__Controlplane__TenantBody body;
+    sluice__controlplane__tenant_body__init(&body);
     body.tenant_id = text(tenant->id);
     body.name = text(tenant->name);
     body.is_suspended = tenant->is_suspended;
@@ -113,7 +114,8 @@ enum err control_stage_table(struct control *control, const struct table *table,
     struct buffer schema;
     buffer_init(&schema, BUNDLE_BODY_BYTES_MAX);
     table_spec_append_schema(&table->spec, table->schema_version, &schema);
-    Sluice__Controlplane__TableBody body = SLUICE__CONTROLPLANE__TABLE_BODY__INIT;
+    Sluice__Controlplane__TableBody body;
+    sluice__controlplane__table_body__init(&body);
     body.tenant_id = text(table->tenant->id);
     body.name = text(table->spec.name);
     body.table_id = text(table->table_id);

@@ -20,7 +20,8 @@ struct operation {
 
 static void reply(struct wire_call call, const struct answer *answer)
 {
-    Sluice__Controlplane__ControlReply reply = SLUICE__CONTROLPLANE__CONTROL_REPLY__INIT;
+    Sluice__Controlplane__ControlReply reply;
+    sluice__controlplane__control_reply__init(&reply);
     char exception[EXCEPTION_BYTES] = "";
     char message[ANSWER_MESSAGE_BYTES];
     if (answer->code != ERR_OK)

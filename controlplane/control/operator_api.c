@@ -104,7 +104,8 @@ static void make_secret(char ret_secret[SECRET_CHARACTERS + 1])
 static enum err stage_key(struct control *control, struct operator_change *operator, struct slice sealed,
                           bool is_revoked, struct sql_batch *batch)
 {
-    Sluice__Controlplane__AccessKeyBody body = SLUICE__CONTROLPLANE__ACCESS_KEY_BODY__INIT;
+    Sluice__Controlplane__AccessKeyBody body;
+    sluice__controlplane__access_key_body__init(&body);
     struct buffer packed;
     body.access_key_id = operator->access_key_id;
     body.tenant_id = operator->tenant_id;

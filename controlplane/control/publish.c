@@ -76,7 +76,8 @@ static void on_removed(enum err err, const struct frame *response, void *data)
 /* An update without objects, that claims our version: taken or refused, the answer has the MemDS's own. */
 static void ask_version(struct publisher *p)
 {
-    Sluice__Controlplane__BundleUpdate update = SLUICE__CONTROLPLANE__BUNDLE_UPDATE__INIT;
+    Sluice__Controlplane__BundleUpdate update;
+    sluice__controlplane__bundle_update__init(&update);
     update.base_version = bundle_store_version(p->control->bundle);
     update.version = update.base_version;
     update.newest_version = update.base_version;
@@ -108,7 +109,8 @@ static void remove_groups(struct publisher *p)
         pointers[i] = &routes[i];
     }
     if (routes != NULL && pointers != NULL) {
-        Sluice__Controlplane__PublishRoutes publish = SLUICE__CONTROLPLANE__PUBLISH_ROUTES__INIT;
+        Sluice__Controlplane__PublishRoutes publish;
+        sluice__controlplane__publish_routes__init(&publish);
         publish.n_routes = count;
         publish.routes = pointers;
         call(p, CONTROLPLANE_FRAME_PUBLISH_ROUTES, &(struct wire_message){.header = &publish.base},

@@ -125,8 +125,8 @@ static void step_forget(struct step *step, struct sql_batch *batch)
 {
     static const char *const deletions[] = {
         "DELETE FROM workflows WHERE space_id = $1",
-        "DELETE FROM replicas USING partitions WHERE partitions.group_id = replicas.group_id AND "
-        "partitions.space_id = $1",
+        ("DELETE FROM replicas USING partitions WHERE partitions.group_id = replicas.group_id AND "
+         "partitions.space_id = $1"),
         "DELETE FROM partitions WHERE space_id = $1",
         "DELETE FROM tables WHERE space_id = $1",
     };

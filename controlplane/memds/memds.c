@@ -196,7 +196,8 @@ static void on_push(struct memds *memds, struct wire_call call, const struct fra
         wire_refuse(call, err);
         return;
     }
-    Sluice__Controlplane__BundleUpdateReply reply = SLUICE__CONTROLPLANE__BUNDLE_UPDATE_REPLY__INIT;
+    Sluice__Controlplane__BundleUpdateReply reply;
+    sluice__controlplane__bundle_update_reply__init(&reply);
     reply.version = bundle_store_version(memds->bundle);
     wire_reply(call, &(struct wire_message){.header = &reply.base});
     if (reply.version == before)
@@ -215,7 +216,8 @@ static void on_publish(struct memds *memds, struct wire_call call, const struct 
         wire_refuse(call, ERR_INVALID);
         return;
     }
-    Sluice__Controlplane__PublishRoutesReply reply = SLUICE__CONTROLPLANE__PUBLISH_ROUTES_REPLY__INIT;
+    Sluice__Controlplane__PublishRoutesReply reply;
+    sluice__controlplane__publish_routes_reply__init(&reply);
     enum err err = ERR_OK;
     for (size_t i = 0; i < request->n_routes && err != ERR_INVALID && err != ERR_NO_MEMORY; i++) {
         err = route_map_publish(memds->routes, request->routes[i]);
@@ -247,7 +249,8 @@ static void on_lookup(struct memds *memds, struct wire_call call, const struct f
         wire_refuse(call, request == NULL ? ERR_INVALID : ERR_LIMIT);
         return;
     }
-    Sluice__Controlplane__LookupRoutesReply reply = SLUICE__CONTROLPLANE__LOOKUP_ROUTES_REPLY__INIT;
+    Sluice__Controlplane__LookupRoutesReply reply;
+    sluice__controlplane__lookup_routes_reply__init(&reply);
     reply.routes = arena_alloc(&memds->scratch, (request->n_keys + 1) * sizeof *reply.routes);
     if (reply.routes == NULL) {
         wire_refuse(call, ERR_NO_MEMORY);

@@ -32,9 +32,11 @@ struct world {
 
 static void answer_lookup(struct wire_call call, size_t keys)
 {
-    Sluice__Controlplane__GroupRoute route = SLUICE__CONTROLPLANE__GROUP_ROUTE__INIT;
+    Sluice__Controlplane__GroupRoute route;
+    sluice__controlplane__group_route__init(&route);
     Sluice__Controlplane__GroupRoute *routes[] = {&route, &route};
-    Sluice__Controlplane__LookupRoutesReply reply = SLUICE__CONTROLPLANE__LOOKUP_ROUTES_REPLY__INIT;
+    Sluice__Controlplane__LookupRoutesReply reply;
+    sluice__controlplane__lookup_routes_reply__init(&reply);
     route.group_id = 7;
     reply.n_routes = keys;
     reply.routes = routes;
@@ -47,7 +49,8 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
     if (frame->type == CONTROLPLANE_FRAME_LOOKUP_ROUTES) {
         answer_lookup(call, 2);
     } else if (frame->type == CONTROLPLANE_FRAME_CONTROL) {
-        Sluice__Controlplane__ControlReply reply = SLUICE__CONTROLPLANE__CONTROL_REPLY__INIT;
+        Sluice__Controlplane__ControlReply reply;
+        sluice__controlplane__control_reply__init(&reply);
         reply.http_status = 200;
         reply.bundle_version = 3;
         wire_reply(call, &(struct wire_message){

@@ -22,7 +22,8 @@ struct publication {
 
 static enum err publish(struct route_map *map, struct publication p)
 {
-    Sluice__Controlplane__GroupRoute route = SLUICE__CONTROLPLANE__GROUP_ROUTE__INIT;
+    Sluice__Controlplane__GroupRoute route;
+    sluice__controlplane__group_route__init(&route);
     route.group_id = p.group_id;
     route.range_start = proto_bytes(slice_from_string(p.start));
     route.range_end = proto_bytes(slice_from_string(p.end));
@@ -34,7 +35,8 @@ static enum err publish(struct route_map *map, struct publication p)
 
 static enum err remove_group(struct route_map *map, uint64_t group_id)
 {
-    Sluice__Controlplane__GroupRoute route = SLUICE__CONTROLPLANE__GROUP_ROUTE__INIT;
+    Sluice__Controlplane__GroupRoute route;
+    sluice__controlplane__group_route__init(&route);
     route.group_id = group_id;
     route.is_removed = true;
     return route_map_publish(map, &route);
