@@ -187,6 +187,7 @@ static enum err open_server(struct control *control, struct error *error)
         .host = control->options.host,
         .port = control->options.port,
         .identity = {.cluster_id = control->options.cluster_id, .role = WIRE_ROLE_CONTROL},
+        .metrics = control->options.wire_metrics,
         .on_request = on_request,
         .data = control,
     };

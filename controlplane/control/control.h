@@ -11,6 +11,7 @@
 #include "controlplane/bundle/cluster_key.h"
 
 struct control;
+struct wire_metrics;
 
 struct control_options {
     const char *host;
@@ -23,9 +24,9 @@ struct control_options {
     uint64_t cluster_id;
     struct cluster_key key;
     uint64_t job_timeout_us;
-    uint64_t node_timeout_us; /* without a heartbeat for so long a node gets no new replicas */
-    struct metrics *metrics;  /* may be NULL */
-    struct mailbox *mailbox;  /* into the loop */
+    uint64_t node_timeout_us;          /* without a heartbeat for so long a node gets no new replicas */
+    struct wire_metrics *wire_metrics; /* of this loop; may be NULL */
+    struct mailbox *mailbox;           /* into the loop */
     /* Active or not any more: for readiness. */
     void (*on_active)(bool is_active, void *data);
     void *data;

@@ -176,6 +176,7 @@ enum err publisher_open(struct control *control, const char *host, uint16_t port
         .host = host,
         .port = port,
         .identity = {.cluster_id = control->options.cluster_id, .role = WIRE_ROLE_CONTROL},
+        .metrics = control->options.wire_metrics,
         .on_state = on_state,
         .data = p,
     };

@@ -322,6 +322,7 @@ enum err memds_open(struct loop *loop, const struct memds_options *options, stru
         .host = options->host,
         .port = options->port,
         .identity = {.cluster_id = options->cluster_id, .role = WIRE_ROLE_MEMDS},
+        .metrics = options->wire_metrics,
         .on_request = on_request,
         .data = memds,
     };

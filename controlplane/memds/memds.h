@@ -9,6 +9,7 @@
 #include "controlplane/bundle/cluster_key.h"
 
 struct memds;
+struct wire_metrics;
 
 struct memds_options {
     const char *host;
@@ -16,7 +17,8 @@ struct memds_options {
     const char *data_dir; /* exists; the file is "bundle" in it */
     uint64_t cluster_id;
     struct cluster_key key;
-    uint64_t save_delay_us; /* changes within this time go to disk together */
+    struct wire_metrics *wire_metrics; /* of this loop; may be NULL */
+    uint64_t save_delay_us;            /* changes within this time go to disk together */
 };
 
 /* Loads the bundle (blocks). A damaged file is logged, set aside as "bundle.damaged" and rebuilt by control.

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/daemon.h"
+#include "base/wire.h"
 #include "controlplane/control/control.h"
 
 struct control_settings {
@@ -26,6 +27,7 @@ struct control_daemon {
     struct daemon *daemon;
     struct control *control;
     struct loop_timer drain;
+    struct wire_metrics wire_metrics;
     char token[TOKEN_BYTES_MAX];
 };
 
@@ -67,11 +69,12 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .cluster_id = c->settings.cluster_id,
         .job_timeout_us = c->settings.database_timeout_us,
         .node_timeout_us = c->settings.node_timeout_us,
-        .metrics = d->metrics,
+        .wire_metrics = &c->wire_metrics,
         .mailbox = &d->mailbox,
         .on_active = on_active,
         .data = c,
     };
+    TRY(metrics_add(d->metrics, &wire_metric_table, NULL, &c->wire_metrics));
     TRY(read_token(c->settings.operator_token_file, c->token, error));
     TRY(cluster_key_load(c->settings.cluster_key_file, &options.key, error));
     enum err err = control_open(&d->loop, &options, &c->control, error);

@@ -2,6 +2,7 @@
 #include <openssl/crypto.h>
 
 #include "base/daemon.h"
+#include "base/wire.h"
 #include "controlplane/memds/memds.h"
 
 struct memds_settings {
@@ -24,6 +25,7 @@ struct memds_daemon {
     struct daemon *daemon;
     struct memds *memds;
     struct loop_timer drain;
+    struct wire_metrics wire_metrics;
 };
 
 static enum err start(struct daemon *d, void *data, struct error *error)
@@ -35,8 +37,10 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .port = (uint16_t)m->settings.port,
         .data_dir = m->settings.data_dir,
         .cluster_id = m->settings.cluster_id,
+        .wire_metrics = &m->wire_metrics,
         .save_delay_us = m->settings.save_delay_us,
     };
+    TRY(metrics_add(d->metrics, &wire_metric_table, NULL, &m->wire_metrics));
     TRY(cluster_key_load(m->settings.cluster_key_file, &options.key, error));
     enum err err = memds_open(&d->loop, &options, &m->memds, error);
     OPENSSL_cleanse(&options.key, sizeof options.key);

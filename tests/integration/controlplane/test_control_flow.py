@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,33 @@ def test_tenants_and_keys(fleet):
     assert objects[ACCESS_KEY, key["access_key_id"]][0] == revoked["bundle_version"] <= version
 
 
+def test_table_waits_for_three_zones(fleet, request):
+    router = Router(fleet, fleet.create_tenant("early")["tenant_id"])
+    assert router.call("CreateTable", table("early"))[0] == 200
+    assert router.status("early") == "CREATING"
+    in_use = router.call("DeleteTable", {"TableName": "early"})[1]
+    assert in_use == ("ResourceInUseException: Attempt to change a resource which is still in use: "
+                      "Table is being created: early")
+    request.getfixturevalue("nodes")
+    wait_for(lambda: router.status("early") == "ACTIVE")
+    router.call("DeleteTable", {"TableName": "early"})
+    wait_for(lambda: "not found" in router.status("early"))
+
+
+def test_deletion_protection(router):
+    router.call("CreateTable", table("safe", DeletionProtectionEnabled=True))
+    wait_for(lambda: router.status("safe") == "ACTIVE")
+    status, answer, _ = router.call("DeleteTable", {"TableName": "safe"})
+    assert status == 400 and answer.startswith("ValidationException: Resource cannot be deleted")
+    assert router.status("safe") == "ACTIVE"
+
+
+def test_metrics_and_health(fleet):
+    for process in (fleet.layout.control(), fleet.layout.memds()):
+        with urllib.request.urlopen(process.admin_url + "/metrics", timeout=5) as reply:
+            assert b"sluice_wire_frames_received" in reply.read()
+
+
 def test_table_lives_and_dies(fleet, router):
     started = time.monotonic()
     status, answer, version = router.call("CreateTable", table("first"))
@@ -197,7 +225,8 @@ def test_table_lives_and_dies(fleet, router):
     gone = wait_for(lambda: "not found" in (s := router.status("first")) and s)
     assert gone == "ResourceNotFoundException: Requested resource not found: Table: first not found"
     wait_for(lambda: bundle(fleet)[1][TABLE, f"{router.tenant_id}/first"][1])
-    wait_for(lambda: sum(http("GET", fleet.operator_url + "/v1/fleet", token=fleet.token())["tables"].values()) == 0)
+    wait_for(lambda: "gone" in (t := http("GET", fleet.operator_url + "/v1/fleet", token=fleet.token())["tables"])
+             and t["gone"] == t["deleting"] == 0)
     assert router.call("CreateTable", table("first"))[0] == 200
 
 
