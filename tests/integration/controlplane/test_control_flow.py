@@ -4,6 +4,8 @@ import itertools
 import json
 import os
 import shutil
+import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -319,6 +321,84 @@ def test_garbage_hurts_nobody(fleet, router):
     reply, _ = wire.call(CONTROL, encode(f1=router.tenant_id, f2="CreateTable"), b"{nonsense")
     assert reply[1] == 400 and "SerializationException" in reply.text(2)
     wire.close()
+
+
+def test_standby_takes_over(fleet, router):
+    router.call("CreateTable", table("shared"))
+    wait_for(lambda: router.status("shared") == "ACTIVE")
+    process = fleet.layout.control()
+    moved = {str(port): str(port + 50) for port in process.ports.values()}
+    log = open(fleet.layout.path("log", "control-2.log"), "wb")
+    standby = subprocess.Popen([moved.get(word, word) for word in process.arguments], stdout=log, stderr=log)
+    try:
+        wait_for(lambda: b"listening" in fleet.layout.path("log", "control-2.log").read_bytes())
+        wire = wait_for(lambda: Wire(process.ports["data"] + 50, role=1, cluster_id=fleet.layout.cluster_id()))
+        with pytest.raises(Refused):
+            wire.call(CONTROL, encode(f1=router.tenant_id, f2="ListTables"), b"{}")
+        fleet.kill("control-1")
+        router.wire = wire
+
+        def taken_over():
+            try:
+                return router.call("ListTables", {})[1] == {"TableNames": ["shared"]}
+            except Refused:
+                return False
+        wait_for(taken_over)
+    finally:
+        standby.terminate()
+        assert standby.wait(timeout=10) == 0
+        log.close()
+        router.wire = None
+        fleet.start("control-1")
+        fleet.wait_ready("control-1")
+
+
+def psql(fleet, sql):
+    subprocess.run([str(postgres.BINARIES / "psql"), "-h", str(fleet.layout.path("postgres", "socket")), "-p",
+                    str(fleet.layout.port + 15), "-U", "sluice", "-d", "sluice", "-qc", sql], check=True)
+
+
+@pytest.mark.parametrize("harm, repair, word", [
+    ("INSERT INTO migrations VALUES (2, 'later', '', 0)", "DELETE FROM migrations WHERE number = 2",
+     b"database_is_newer"),
+    ("UPDATE migrations SET checksum = 'x' || checksum", "UPDATE migrations SET checksum = substr(checksum, 2)",
+     b"migration_differs"),
+])
+def test_control_refuses_a_database_that_it_does_not_understand(fleet, harm, repair, word):
+    log = fleet.layout.path("log", "control-1.log")
+    psql(fleet, harm)
+    fleet.kill("control-1")
+    fleet.start("control-1")
+    wait_for(lambda: word in log.read_bytes())
+    assert not fleet._is_ready(fleet.layout.control())
+    psql(fleet, repair)
+    fleet.wait_ready("control-1")
+
+
+def test_postgres_hangs(fleet, router):
+    pid = fleet.row("postgres")["pid"]
+    backends = [int(line) for line in subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=True).stdout.split()]
+    for process in [*backends, pid]:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        status, _, _ = router.call("CreateTable", table("never"))
+        assert status == 500 and time.monotonic() - started < 7
+    finally:
+        for process in [*backends, pid]:
+            os.kill(process, signal.SIGCONT)
+    fleet.wait_ready("control-1")
+    assert router.call("ListTables", {})[0] == 200
+
+
+def test_many_tables(fleet, router):
+    started = time.monotonic()
+    for i in range(200):
+        assert router.call("CreateTable", table(f"many-{i}"))[0] == 200
+    created = time.monotonic() - started
+    wait_for(lambda: all(router.status(f"many-{i}") == "ACTIVE" for i in range(200)))
+    print(f"200 tables: {created * 5:.2f} ms each, all active after {time.monotonic() - started:.2f} s")
 
 
 def test_drains_on_sigterm(fleet):
