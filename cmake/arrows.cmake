@@ -29,4 +29,4 @@ sluice_library(api/http USES base EXTERNAL PkgConfig::UV PkgConfig::MHD PkgConfi
 sluice_library(api/router USES base dataplane/item dataplane/expression dataplane/proto dataplane/client
     controlplane/proto controlplane/bundle controlplane/client api/json api/expression api/sigv4 api/http
     EXTERNAL PkgConfig::UV PkgConfig::JANSSON PkgConfig::CRYPTO)
-sluice_library(api/cli USES base api/sigv4 EXTERNAL PkgConfig::JANSSON PkgConfig::CRYPTO)
+sluice_library(api/cli USES base EXTERNAL PkgConfig::JANSSON PkgConfig::CURL)

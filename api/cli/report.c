@@ -1,0 +1,216 @@
+#include "api/cli/report.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "api/cli/columns.h"
+#include "base/assert.h"
+
+enum { TIME_BYTES = 32 };
+
+static const char *text_of(const json_t *object, const char *field)
+{
+    return json_string_value(json_object_get(object, field));
+}
+
+static long long number_of(const json_t *object, const char *field)
+{
+    return json_integer_value(json_object_get(object, field));
+}
+
+/* 2026-11-21T05:47:14Z; "never" for 0. */
+static const char *time_text(long long us, char to[TIME_BYTES])
+{
+    time_t seconds = (time_t)(us / 1000000);
+    struct tm parts;
+    if (us <= 0 || gmtime_r(&seconds, &parts) == NULL || strftime(to, TIME_BYTES, "%FT%TZ", &parts) == 0)
+        (void)snprintf(to, TIME_BYTES, "never"); /* fits */
+    return to;
+}
+
+static enum err finish(struct columns *columns, struct buffer *to)
+{
+    columns_write(columns, to);
+    columns_deinit(columns);
+    return buffer_has_failed(to) ? ERR_NO_MEMORY : ERR_OK;
+}
+
+/* ---- one thing: a line per field ---- */
+
+struct field {
+    const char *name; /* in the answer */
+    const char *label;
+};
+
+static enum err write_fields(const json_t *answer, const struct field *fields, size_t count,
+                             struct buffer *to)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *text = text_of(answer, fields[i].name);
+        if (text == NULL)
+            return ERR_INVALID;
+        buffer_append_format(to, "%-18s %s\n", fields[i].label, text);
+    }
+    return buffer_has_failed(to) ? ERR_NO_MEMORY : ERR_OK;
+}
+
+#define WRITE_FIELDS(answer, fields, to) write_fields(answer, fields, sizeof(fields) / sizeof(fields)[0], to)
+
+static enum err write_new_tenant(const json_t *answer, struct buffer *to)
+{
+    static const struct field fields[] = {{"tenant_id", "tenant id"}, {"name", "name"}};
+    return WRITE_FIELDS(answer, fields, to);
+}
+
+static enum err write_new_key(const json_t *answer, struct buffer *to)
+{
+    static const struct field fields[] = {{"tenant_id", "tenant id"},
+                                          {"user_name", "user"},
+                                          {"access_key_id", "access key id"},
+                                          {"secret_access_key", "secret access key"}};
+    TRY(WRITE_FIELDS(answer, fields, to));
+    buffer_append_string(to, "Keep the secret now: it cannot be shown again.\n");
+    return buffer_has_failed(to) ? ERR_NO_MEMORY : ERR_OK;
+}
+
+static enum err write_revoked(const json_t *answer, struct buffer *to)
+{
+    const char *id = text_of(answer, "access_key_id");
+    if (id == NULL)
+        return ERR_INVALID;
+    buffer_append_format(to, "%s is revoked; routers refuse it within seconds.\n", id);
+    return buffer_has_failed(to) ? ERR_NO_MEMORY : ERR_OK;
+}
+
+/* ---- lists ---- */
+
+static enum err write_tenants(const json_t *answer, struct buffer *to)
+{
+    static const char *const titles[] = {"TENANT ID", "NAME", "TABLES", "STATE", "CREATED"};
+    const json_t *tenants = json_object_get(answer, "tenants");
+    struct columns columns;
+    char created[TIME_BYTES];
+    if (!json_is_array(tenants))
+        return ERR_INVALID;
+    columns_init(&columns, titles, sizeof titles / sizeof titles[0]);
+    for (size_t i = 0; i < json_array_size(tenants); i++) {
+        const json_t *tenant = json_array_get(tenants, i);
+        columns_text(&columns, text_of(tenant, "tenant_id"));
+        columns_text(&columns, text_of(tenant, "name"));
+        columns_number(&columns, number_of(tenant, "tables"));
+        columns_text(&columns,
+                     json_is_true(json_object_get(tenant, "is_suspended")) ? "suspended" : "active");
+        columns_text(&columns, time_text(number_of(tenant, "created_us"), created));
+    }
+    return finish(&columns, to);
+}
+
+static void add_node(struct columns *columns, const json_t *node)
+{
+    char address[160];
+    char heard[TIME_BYTES];
+    const char *host = text_of(node, "host");
+    (void)snprintf(address, sizeof address, "%s:%lld", host == NULL ? "?" : host,
+                   number_of(node, "port")); /* cut */
+    columns_number(columns, number_of(node, "node_id"));
+    columns_text(columns, text_of(node, "name"));
+    columns_text(columns, text_of(node, "zone"));
+    columns_text(columns, address);
+    columns_text(columns, json_is_true(json_object_get(node, "is_alive")) ? "alive" : "silent");
+    columns_number(columns, number_of(node, "replicas"));
+    columns_number(columns, number_of(node, "wanted_leaders"));
+    columns_text(columns, time_text(number_of(node, "last_heartbeat_us"), heard));
+}
+
+static enum err write_nodes(const json_t *answer, struct buffer *to)
+{
+    static const char *const titles[] = {"NODE",  "NAME",     "ZONE",           "ADDRESS",
+                                         "STATE", "REPLICAS", "WANTED LEADERS", "LAST HEARTBEAT"};
+    const json_t *nodes = json_object_get(answer, "nodes");
+    struct columns columns;
+    if (!json_is_array(nodes))
+        return ERR_INVALID;
+    columns_init(&columns, titles, sizeof titles / sizeof titles[0]);
+    for (size_t i = 0; i < json_array_size(nodes); i++)
+        add_node(&columns, json_array_get(nodes, i));
+    return finish(&columns, to);
+}
+
+/* "tables: 2 active, 1 creating", states without a table left out. */
+static void write_table_counts(json_t *tables, struct buffer *to)
+{
+    const char *state;
+    json_t *count;
+    bool is_first = true;
+    buffer_append_string(to, "tables          ");
+    json_object_foreach(tables, state, count)
+    {
+        if (json_integer_value(count) == 0)
+            continue;
+        buffer_append_format(to, "%s%lld %s", is_first ? "" : ", ", json_integer_value(count), state);
+        is_first = false;
+    }
+    buffer_append_string(to, is_first ? "none\n" : "\n");
+}
+
+static enum err write_fleet(const json_t *answer, struct buffer *to)
+{
+    json_t *tables = json_object_get(answer, "tables");
+    if (!json_is_object(tables))
+        return ERR_INVALID;
+    TRY(write_nodes(answer, to));
+    buffer_append_u8(to, '\n');
+    write_table_counts(tables, to);
+    buffer_append_format(to, "partitions      %lld\n", number_of(answer, "partitions"));
+    buffer_append_format(to, "replicas        %lld\n", number_of(answer, "replicas"));
+    buffer_append_format(to, "bundle version  %lld\n", number_of(answer, "bundle_version"));
+    return buffer_has_failed(to) ? ERR_NO_MEMORY : ERR_OK;
+}
+
+/* ---- */
+
+static enum err write_answer(enum cli_verb verb, const json_t *answer, struct buffer *to)
+{
+    switch (verb) {
+    case CLI_TENANT_CREATE:
+        return write_new_tenant(answer, to);
+    case CLI_TENANT_LIST:
+        return write_tenants(answer, to);
+    case CLI_KEY_CREATE:
+        return write_new_key(answer, to);
+    case CLI_KEY_REVOKE:
+        return write_revoked(answer, to);
+    case CLI_FLEET:
+        return write_fleet(answer, to);
+    case CLI_HELP:
+    case CLI_VERSION:
+        break;
+    }
+    UNREACHABLE("a verb that asks control nothing");
+}
+
+enum err report_answer(const struct cli_command *command, const struct json_t *answer, struct buffer *to,
+                       struct error *error)
+{
+    enum err err = write_answer(command->verb, answer, to);
+    if (err == ERR_INVALID)
+        return error_set(error, err, "control's answer is not the expected one; --json shows it");
+    if (err != ERR_OK)
+        return error_set(error, err, "no memory for the answer");
+    return ERR_OK;
+}
+
+enum err report_refusal(long status, const struct json_t *answer, struct error *error)
+{
+    enum err code = status >= 500 ? ERR_UNAVAILABLE : ERR_INVALID;
+    const char *message = text_of(answer, "message");
+    const char *name = text_of(answer, "error");
+    if (message == NULL)
+        return error_set(error, code,
+                         "HTTP status %ld, and no reason given; is this control's operator port?", status);
+    if (status == 401)
+        return error_set(error, code, "control does not take this token");
+    return error_set(error, code, "%s%s%s%s", message, name == NULL ? "" : " (", name == NULL ? "" : name,
+                     name == NULL ? "" : ")");
+}
