@@ -1,0 +1,147 @@
+"""The two DynamoDB endpoints that sluice-load drives: a Sluice fleet, and dynalite."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from deploy.local.fleet import Fleet, is_alive
+from deploy.local.layout import HOST, REGION
+
+from tests.bench.load import LoadError, run_load
+from tests.bench.processes import CpuMeter
+
+JS = Path(__file__).resolve().parent / "js"
+CONNECTIONS = 64
+ITEM_BYTES = 900
+
+
+def free_port(first):
+    """The first port base of a fleet's hundred, from `first` on, on which nobody listens."""
+    for port in range(first, 65000, 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+                return port
+            except OSError:
+                continue
+    raise LoadError("no port is free")
+
+
+class HttpTarget:
+    """A table at an endpoint, and the load on it."""
+
+    def __init__(self, binary, port, identity, keys):
+        self.binary = binary
+        self.port = port
+        self.identity = identity
+        self.keys = keys
+        self.table = f"bench-{os.getpid()}"
+        self.client = boto3.client(
+            "dynamodb", endpoint_url=f"http://{HOST}:{port}", region_name=REGION,
+            aws_access_key_id=identity[0], aws_secret_access_key=identity[1],
+            config=Config(retries={"total_max_attempts": 5, "mode": "standard"}))
+
+    def processes(self):
+        """{name: (pid, with children)} of all that serve."""
+        raise NotImplementedError
+
+    def create_table(self):
+        self.client.create_table(
+            TableName=self.table, BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}])
+        self.client.get_waiter("table_exists").wait(
+            TableName=self.table, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+    def delete_table(self):
+        self.client.delete_table(TableName=self.table)
+
+    def load(self):
+        """Write each key once."""
+        return self._run(load=True)
+
+    def measure(self, workload, seconds, **options):
+        """A run after a second of warm-up; the report also says what each process spent: cpu_us {name: us}."""
+        self._run(workload=workload, seconds=1, warmup_seconds=0)
+        meter = CpuMeter(self.processes())
+        report = self._run(workload=workload, seconds=seconds, warmup_seconds=0, **options)
+        report["cpu_us"] = meter.spent()
+        report["cpu_us"]["sluice-load"] = report["cpu_us_per_op"] * report["ops"]
+        return report
+
+    def _run(self, **options):
+        return run_load(self.binary, (HOST, self.port), self.identity, table=self.table, keys=self.keys,
+                        item_bytes=ITEM_BYTES, connections=CONNECTIONS, **options)
+
+
+class Sluice(HttpTarget):
+    """A fleet: the one that runs in SLUICE_HOME, or one of our own below `scratch`."""
+
+    def __init__(self, binary, home, port, scratch, keys, say):
+        fleet = Fleet(home, port, Path(binary).parent)
+        rows = fleet.rows()
+        self.is_ours = not any(row["role"] == "router" and is_alive(row["pid"]) for row in rows)
+        if self.is_ours:
+            say("no fleet runs in SLUICE_HOME: starting one for this run")
+            fleet = Fleet(scratch / "fleet", free_port(port + 100), Path(binary).parent)
+        self.fleet = fleet
+        if self.is_ours:
+            try:
+                fleet.layout.home.mkdir(mode=0o711)
+                fleet.up()
+            except BaseException:
+                fleet.down()
+                raise
+        key = fleet.environment()
+        super().__init__(binary, fleet.layout.port, (key["AWS_ACCESS_KEY_ID"], key["AWS_SECRET_ACCESS_KEY"]), keys)
+
+    def processes(self):
+        return {row["name"]: (row["pid"], row["role"] == "postgres") for row in self.fleet.rows()}
+
+    def rows(self, role=None):
+        return [row for row in self.fleet.rows() if role in (None, row["role"])]
+
+    def close(self):
+        if self.is_ours:
+            self.fleet.down()
+
+
+class Dynalite(HttpTarget):
+    """The npm package dynalite, in memory."""
+
+    def __init__(self, binary, port, keys, say):
+        if not (JS / "node_modules" / "dynalite").exists():
+            say("npm ci")
+            subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=JS, check=True)
+        super().__init__(binary, port, ("AKIAIOSFODNN7EXAMPLE", "secret"), keys)
+        node = shutil.which("node") or shutil.which("nodejs")
+        self.server = subprocess.Popen(
+            [node, str(JS / "node_modules" / "dynalite" / "cli.js"), "--host", HOST, "--port", str(port),
+             "--createTableMs", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._wait_listening()
+
+    def _wait_listening(self):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and self.server.poll() is None:
+            try:
+                socket.create_connection((HOST, self.port), timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        self.close()
+        raise LoadError("dynalite does not listen")
+
+    def processes(self):
+        return {"dynalite": (self.server.pid, False)}
+
+    def close(self):
+        if self.server.poll() is None:
+            self.server.send_signal(signal.SIGKILL)
+        self.server.wait()

@@ -1,0 +1,87 @@
+"""What a group costs that nobody uses: memory, and messages between nodes."""
+
+import time
+
+from tests.bench.processes import metrics, rss_bytes, settle
+
+PARTITIONS_PER_TABLE = 20  # ceil(RCU / 3000 + WCU / 1000)
+WATCH_SECONDS = 10
+COUNTERS = {
+    "replication messages": "sluice_node_replication_sent_count_total",
+    "heartbeats": "sluice_node_heartbeats_sent_count_total",
+    "frames": "sluice_wire_frames_sent_count_total",
+}
+
+
+def _groups(row):
+    return int(metrics(row["admin_url"])["sluice_node_groups_count"])
+
+
+def _create_tables(sluice, nodes, count, say):
+    """Provisioned tables of 20 partitions until a node holds `count` groups. Returns the tables' names."""
+    names = []
+    while max(_groups(row) for row in nodes) < count:
+        name = f"{sluice.table}-{len(names)}"
+        sluice.client.create_table(
+            TableName=name, BillingMode="PROVISIONED",
+            KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+            ProvisionedThroughput={"ReadCapacityUnits": 1, "WriteCapacityUnits": 1000 * PARTITIONS_PER_TABLE - 1})
+        names.append(name)
+        sluice.client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+        if len(names) % 10 == 0:
+            say(f"{max(_groups(row) for row in nodes)} groups on a node")
+    return names
+
+
+def _watch(nodes):
+    """Messages per second of each node: {node: {kind: rate}}."""
+    before = {row["name"]: metrics(row["admin_url"]) for row in nodes}
+    time.sleep(WATCH_SECONDS)
+    rates = {}
+    for row in nodes:
+        now = metrics(row["admin_url"])
+        rates[row["name"]] = {kind: (now.get(name, 0) - before[row["name"]].get(name, 0)) / WATCH_SECONDS
+                              for kind, name in COUNTERS.items()}
+    return rates
+
+
+def measure_idle_groups(sluice, count, say):
+    """Returns (results, summary, what is violated): idle groups must be silent, so their messages may not grow."""
+    nodes = sluice.rows("node")
+    settle(sluice.processes())
+    before = {row["name"]: (rss_bytes(row["pid"]), _groups(row)) for row in nodes}
+    say(f"creating tables of {PARTITIONS_PER_TABLE} partitions")
+    started = time.monotonic()
+    names = _create_tables(sluice, nodes, count, say)
+    seconds = time.monotonic() - started
+    try:
+        settle(sluice.processes(), 30)
+        after = {row["name"]: (rss_bytes(row["pid"]), _groups(row)) for row in nodes}
+        say(f"watching {WATCH_SECONDS} s of silence")
+        rates = _watch(nodes)
+    finally:
+        say(f"deleting {len(names)} tables")
+        for name in names:
+            sluice.client.delete_table(TableName=name)
+    return _report(before, after, rates, seconds)
+
+
+def _report(before, after, rates, seconds):
+    print(f"\n{'':<10}{'groups':>8}{'RSS MiB':>10}{'KiB per group':>15}" + "".join(f"{kind + '/s':>24}" for kind in COUNTERS))
+    per_group = {}
+    for name, (rss, groups) in after.items():
+        added = max(1, groups - before[name][1])
+        per_group[name] = (rss - before[name][0]) / added
+        print(f"{name:<10}{groups:>8}{rss / 2**20:>10.1f}{per_group[name] / 1024:>15.2f}"
+              + "".join(f"{rates[name][kind]:>24.1f}" for kind in COUNTERS))
+    groups = max(groups for _, groups in after.values())
+    replication = max(rate["replication messages"] for rate in rates.values())
+    results = {"groups": {name: groups for name, (_, groups) in after.items()}, "bytes_per_group": per_group,
+               "messages_per_s": rates, "create_seconds": seconds}
+    violated = [f"idle groups are not silent: {replication:.1f} replication messages per s on a node"] \
+        if replication > groups / 100 else []
+    summary = (f"{groups} groups on a node: {max(per_group.values()) / 1024:.1f} KiB each when idle, "
+               f"{replication:.1f} replication messages and {max(r['heartbeats'] for r in rates.values()):.1f} heartbeats "
+               f"per s and node, tables made in {seconds:.0f} s")
+    return results, summary, violated

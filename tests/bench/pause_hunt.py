@@ -1,0 +1,147 @@
+"""A long run at half load, and what else happened in its slow seconds.
+
+A watcher reads every process's counters once a second, the machine's stolen time and pressure, and how late its own short
+sleeps end: when those are late too, the machine stood still and not one of our processes.
+"""
+
+import threading
+import time
+from pathlib import Path
+
+from tests.bench import report
+from tests.bench.processes import metrics, settle
+
+CALIBRATION_SECONDS = 10
+SLEEP_SECONDS = 0.005
+UNUSUAL = 8  # times the median of a counter's growth per second
+NAMES_MAX = 12
+
+
+def _machine():
+    """Counters of the machine: stolen time in ticks, pressure in us."""
+    values = {"steal_ticks": float(Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[8])}
+    for kind in ("io", "memory"):
+        try:
+            line = Path(f"/proc/pressure/{kind}").read_text(encoding="ascii").split("\n", 1)[0]
+            values[f"{kind}_pressure_us"] = float(line.rpartition("total=")[2])
+        except OSError:
+            pass  # a kernel without pressure accounting
+    return values
+
+
+class Watcher(threading.Thread):
+    """Samples {wall second: {process: {counter: growth}}} and the watcher's own lateness until stopped."""
+
+    def __init__(self, rows):
+        super().__init__(daemon=True)
+        self.rows = [row for row in rows if row["admin_url"]]
+        self.samples = {}
+        self.late_ms = {}
+        self.stopping = threading.Event()
+        self.sleeper = threading.Thread(target=self._sleep, daemon=True)
+
+    def run(self):
+        self.sleeper.start()
+        before = self._look()
+        while not self.stopping.wait(1 - time.time() % 1):
+            second = int(time.time()) - 1  # the one that has just ended
+            now = self._look()
+            self.samples[second] = {
+                process: {name: value - before.get(process, {}).get(name, 0) for name, value in counters.items()}
+                for process, counters in now.items() if process in before}
+            before = now
+
+    def stop(self):
+        self.stopping.set()
+        self.join()
+        self.sleeper.join()
+
+    def _look(self):
+        found = {"machine": _machine()}
+        for row in self.rows:
+            try:
+                counters = metrics(row["admin_url"])
+            except OSError:
+                continue
+            found[row["name"]] = {name: value for name, value in counters.items()
+                                  if name.endswith("_total") and not name.startswith("sluice_loop_turns_count")}
+        return found
+
+    def _sleep(self):
+        while not self.stopping.is_set():
+            started = time.monotonic()
+            time.sleep(SLEEP_SECONDS)
+            late_ms = (time.monotonic() - started - SLEEP_SECONDS) * 1000
+            second = int(time.time())
+            self.late_ms[second] = max(late_ms, self.late_ms.get(second, 0))
+
+
+def _medians(samples):
+    """The median growth per second of every counter: {(process, name): growth}."""
+    growth = {}
+    for processes in samples.values():
+        for process, counters in processes.items():
+            for name, value in counters.items():
+                growth.setdefault((process, name), []).append(value)
+    return {key: sorted(values)[len(values) // 2] for key, values in growth.items()}
+
+
+def _unusual(sample, medians):
+    """What grew far more than usual in this second, the most telling first."""
+    found = []
+    for process, counters in sample.items():
+        for name, value in counters.items():
+            usual = medians.get((process, name), 0)
+            if value > UNUSUAL * usual and value > 0:
+                found.append((usual == 0, value / max(1, usual), f"{process} {name} +{value:g} (usually {usual:g})"))
+    return [text for _, _, text in sorted(found, reverse=True)[:NAMES_MAX]]
+
+
+def explain(slow_seconds, watcher):
+    """Slow seconds with what else was unusual in them or the second before."""
+    medians = _medians(watcher.samples)
+    explained = []
+    for slow in slow_seconds:
+        causes = []
+        for second in (slow["at"] - 1, slow["at"]):
+            causes += _unusual(watcher.samples.get(second, {}), medians)
+        late_ms = max(watcher.late_ms.get(second, 0) for second in (slow["at"] - 1, slow["at"]))
+        explained.append({**slow, "machine_late_ms": late_ms, "unusual": list(dict.fromkeys(causes))})
+    return explained
+
+
+def hunt(sluice, seconds, say):
+    """YCSB A at half of what a closed loop reaches. Returns (results, summary, what is violated)."""
+    say(f"loading {sluice.keys:,} items")
+    sluice.load()
+    settle(sluice.processes())
+    rate = int(sluice.measure("a", CALIBRATION_SECONDS)["ops_per_s"] / 2)
+    settle(sluice.processes())
+    say(f"{rate:,} operations per s for {seconds / 60:g} minutes")
+    watcher = Watcher(sluice.rows())
+    watcher.start()
+    try:
+        run = sluice.measure("a", int(seconds), rate=rate)
+    finally:
+        watcher.stop()
+    run["slow_seconds"] = explain(run["slow_seconds"], watcher)
+    report.print_latencies(f"YCSB A at {rate:,} per s", [("reads and writes", run)])
+    report.print_cpu("CPU us per request", [("half load", run)])
+    _print_slow(run["slow_seconds"])
+    latency = run["latency_us"]
+    summary = (f"{seconds / 60:g} minutes at {rate:,} per s: longest pause {run['pause_us_max'] / 1000:.1f} ms, "
+               f"p50 {latency['p50'] / 1000:.2f} p99 {latency['p99'] / 1000:.2f} p99.9 {latency['p999'] / 1000:.2f} "
+               f"max {latency['max'] / 1000:.1f} ms, {len(run['slow_seconds'])} seconds with operations over 50 ms")
+    violated = [f"errors: {run['errors']}"] if run["error_count"] else []
+    violated += [f"{run['missing']} reads found nothing"] if run["missing"] else []
+    return {"half_load": run, "rate": rate}, summary, violated
+
+
+def _print_slow(slow_seconds):
+    for slow in slow_seconds:
+        at = time.strftime("%H:%M:%S", time.gmtime(slow["at"]))
+        print(f"\n{at} UTC: {slow['count']} operations over 50 ms, up to {slow['latency_us_max'] / 1000:.1f} ms; "
+              f"a 5 ms sleep ended {slow['machine_late_ms']:.1f} ms late")
+        for text in slow["unusual"]:
+            print(f"    {text}")
+    print()

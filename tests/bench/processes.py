@@ -1,0 +1,88 @@
+"""What processes cost: CPU time, memory and metrics, read from /proc and from admin ports."""
+
+import os
+import re
+import time
+import urllib.request
+from pathlib import Path
+
+TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def _stat(pid):
+    """The fields of /proc/PID/stat behind the name: state is 0, parent 1, utime 11 ... cstime 14."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return text.rsplit(")", 1)[1].split()
+
+
+def _descendants(pid):
+    children = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (fields := _stat(name)):
+            children.setdefault(int(fields[1]), []).append(int(name))
+    found = []
+    unseen = [pid]
+    while unseen:
+        unseen.extend(more := children.get(unseen.pop(), []))
+        found.extend(more)
+    return found
+
+
+def cpu_us(pid, with_children=False):
+    """CPU time of a process; with its children, those that ended included (PostgreSQL's backends)."""
+    fields = _stat(pid)
+    if fields is None:
+        return 0
+    ticks = sum(int(field) for field in fields[11:15 if with_children else 13])
+    for child in _descendants(pid) if with_children else []:
+        if fields := _stat(child):
+            ticks += sum(int(field) for field in fields[11:15])
+    return ticks * TICK_US
+
+
+def rss_bytes(pid):
+    return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES
+
+
+class CpuMeter:
+    """CPU time that named processes spend between two looks."""
+
+    def __init__(self, processes):
+        """processes: {name: (pid, with_children)}"""
+        self.processes = processes
+        self.before = self._look()
+
+    def _look(self):
+        return {name: cpu_us(*process) for name, process in self.processes.items()}
+
+    def spent(self):
+        """{name: microseconds} since the meter was made."""
+        return {name: now - self.before[name] for name, now in self._look().items()}
+
+
+def settle(processes, seconds_max=15):
+    """Wait until the processes rest (compaction, checkpoints), so that one system's aftermath is not another's load."""
+    deadline = time.monotonic() + seconds_max
+    while time.monotonic() < deadline:
+        meter = CpuMeter(processes)
+        time.sleep(0.5)
+        if sum(meter.spent().values()) < 0.1 * 500_000:
+            return True
+    return False
+
+
+_SAMPLE = re.compile(r"^(\w+)(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
+
+
+def metrics(admin_url):
+    """{name: value} of a process's /metrics, summed over labels."""
+    with urllib.request.urlopen(f"{admin_url}/metrics", timeout=5) as reply:
+        text = reply.read().decode()
+    values = {}
+    for name, value in _SAMPLE.findall(text):
+        values[name] = values.get(name, 0) + float(value)
+    return values

@@ -1,0 +1,79 @@
+"""The campaign's results as text."""
+
+import os
+from pathlib import Path
+
+WORK = {"put": "PutItem / upsert", "c": "GetItem / select"}
+
+
+def machine():
+    models = [line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+              if line.startswith("model name")]
+    return {"cores": os.cpu_count(), "model": models[0] if models else "?", "load_average": os.getloadavg()[0]}
+
+
+def _ms(us):
+    return f"{us / 1000:.2f}"
+
+
+def _latency_row(name, run):
+    latency = run["latency_us"]
+    pause = f"{_ms(run['pause_us_max']):>10}" if "pause_us_max" in run else f"{'-':>10}"
+    print(f"  {name:<34}{run['ops_per_s']:>10,.0f}{_ms(latency['p50']):>10}{_ms(latency['p99']):>10}"
+          f"{_ms(latency['p999']):>10}{_ms(latency['max']):>10}{pause}")
+
+
+def print_latencies(title, runs):
+    """runs: [(name, run)]"""
+    print(f"\n{title:<36}{'per s':>10}{'p50 ms':>10}{'p99':>10}{'p99.9':>10}{'max':>10}{'pause':>10}")
+    for name, run in runs:
+        _latency_row(name, run)
+
+
+def print_cpu(title, runs):
+    """CPU microseconds per operation of each process. runs: [(column, run)]; names in order of appearance."""
+    names = list(dict.fromkeys(name for _, run in runs for name in run["cpu_us"]))
+    print(f"\n{title:<24}" + "".join(f"{column:>14}" for column, _ in runs))
+    for name in names:
+        cells = "".join(f"{run['cpu_us'].get(name, 0) / max(1, run['ops']):>14.1f}" for _, run in runs)
+        print(f"  {name:<22}{cells}")
+    totals = "".join(f"{sum(run['cpu_us'].values()) / max(1, run['ops']):>14.1f}" for _, run in runs)
+    print(f"  {'all':<22}{totals}")
+
+
+def print_comparison(results, bounds, median_run):
+    rates, dynalite = results["rates"], results["dynalite"]
+    print("\nOperations per second, closed loop, 900-byte items; Sluice and dynalite at 64 connections, PostgreSQL at 16 clients")
+    print(f"  {'':<20}{'Sluice':>10}{'PostgreSQL':>12}{'ratio':>8}{'bound':>8}{'dynalite':>10}{'ratio':>8}")
+    for workload, bound in bounds.items():
+        ours, other = rates[workload]["sluice"], dynalite[workload]["ops_per_s"]
+        ratio = results["ratios"][workload]
+        print(f"  {WORK[workload]:<20}{ours:>10,.0f}{rates[workload]['postgres']:>12,.0f}{ratio:>8.2f}{bound:>8.2f}"
+              f"{other:>10,.0f}{ours / other:>8.1f}{'' if ratio >= bound else '   UNDER ITS BOUND'}")
+
+    print_latencies("Half load, open loop", [
+        (f"{WORK[workload]}, {name}", run) for workload, systems in results["half_load"].items()
+        for name, run in systems.items()])
+    print_latencies("Closed loop, 64 connections", [
+        *((f"{WORK[workload]}, sluice", median_run(systems["sluice"]))
+          for workload, systems in results["closed"].items()),
+        *((f"{name}, zipfian", run) for name, run in results["mixes"].items())])
+    print_cpu("CPU us per request", [
+        *((f"{'Put' if workload == 'put' else 'Get'}, closed", median_run(results["closed"][workload]["sluice"]))
+          for workload in bounds),
+        *((f"{'Put' if workload == 'put' else 'Get'}, half", results["half_load"][workload]["sluice"])
+          for workload in bounds)])
+    print_cpu("The same, PostgreSQL", [
+        (f"{'upsert' if workload == 'put' else 'select'}", median_run(results["closed"][workload]["postgres"]))
+        for workload in bounds])
+    print()
+
+
+def summary(results, bounds):
+    parts = []
+    for workload, name in (("put", "PutItem"), ("c", "GetItem")):
+        half = results["half_load"][workload]["sluice"]["latency_us"]
+        parts.append(f"{name} {results['rates'][workload]['sluice']:,.0f}/s = {results['ratios'][workload]:.2f} x PostgreSQL "
+                     f"(bound {bounds[workload]}), half load p50 {_ms(half['p50'])} p99 {_ms(half['p99'])} "
+                     f"p99.9 {_ms(half['p999'])} ms")
+    return "; ".join(parts)
