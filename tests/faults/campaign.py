@@ -56,7 +56,8 @@ def judge_items(report):
     for name in ("lost", "doubled", "unexpected"):
         for sentence in getattr(report, name)[:SENTENCES_SHOWN_MAX]:
             say(f"{name.upper()}: {sentence}")
-    say(f"acknowledged {report.acknowledged}, refused {report.refused}, unanswered {report.unanswered}")
+    say(f"acknowledged {report.acknowledged}, refused {report.refused}, unanswered {report.unanswered}, "
+        f"no connection {report.unsent}")
     return report.is_clean
 
 

@@ -2,7 +2,8 @@
 
 A stock SDK retries and hides what happened. Here one call is one request on the wire, and its outcome is one of
     acknowledged   200
-    refused        4xx, or it never left: it has no effect
+    refused        4xx: it has no effect
+    unsent         no connection: it has no effect
     unanswered     5xx, a lost connection, silence: it may have an effect, once
 """
 
@@ -13,7 +14,7 @@ import socket
 import time
 from dataclasses import dataclass, field
 
-ACKNOWLEDGED, REFUSED, UNANSWERED = "acknowledged", "refused", "unanswered"
+ACKNOWLEDGED, REFUSED, UNSENT, UNANSWERED = "acknowledged", "refused", "unsent", "unanswered"
 REGION = "us-east-1"
 CONTENT_TYPE = "application/x-amz-json-1.0"
 
@@ -31,9 +32,9 @@ class Reply:
     def outcome(self):
         if self.status == 200:
             return ACKNOWLEDGED
-        if 400 <= self.status < 500 or not self.was_sent:
+        if 400 <= self.status < 500:
             return REFUSED
-        return UNANSWERED
+        return UNANSWERED if self.was_sent else UNSENT
 
     @property
     def json(self):

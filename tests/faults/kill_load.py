@@ -19,7 +19,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from tests.faults.kill_client import ACKNOWLEDGED, REFUSED, UNANSWERED, Client
+from tests.faults.kill_client import ACKNOWLEDGED, REFUSED, UNANSWERED, UNSENT, Client
 
 CONNECTIONS = 16
 THINK_SECONDS_MAX = 0.02  # leaves the fleet, on the same two cores, some of them
@@ -29,7 +29,7 @@ OPERATIONS_PER_COUNTER = 150
 COUNTERS = 4              # in use at one time
 FILLER = "x" * 300
 COUNT = ("SET n = if_not_exists(n, :zero) + :one, ops = list_append(if_not_exists(ops, :none), :op) "
-         "ADD total :one")
+         "ADD tally :one")
 
 
 @dataclass
@@ -38,6 +38,7 @@ class Report:
 
     acknowledged: int = 0
     refused: int = 0
+    unsent: int = 0
     unanswered: int = 0
     checked: int = 0
     lost: list = field(default_factory=list)
@@ -192,10 +193,10 @@ class Writer:
         outcome = reply.outcome
         if outcome == UNANSWERED:
             self.report.unanswered_at.append((begin, time.monotonic()))
-        elif outcome == REFUSED and reply.was_sent and reply.error != "ConditionalCheckFailedException":
+        elif outcome == REFUSED and reply.error != "ConditionalCheckFailedException":
             self.report.unexpected.append(f"{operation}: {reply.status} {reply.body[:200]!r}")
         setattr(self.report, outcome, getattr(self.report, outcome) + 1)
-        if not reply.was_sent:
+        if outcome == UNSENT:
             self.load.stopping.wait(0.05)
         return outcome
 
@@ -251,8 +252,8 @@ def check_create(contest, item, report):
         report.doubled.append(f"{contest.name}: created by {sorted(winners)}, each acknowledged")
     if winners and owner not in winners:
         report.lost.append(f"{contest.name}: is of {owner}, {sorted(winners)} was acknowledged")
-    if owner in contest.having(REFUSED):
-        report.doubled.append(f"{contest.name}: is of {owner}, which was refused")
+    if owner in contest.having(REFUSED) | contest.having(UNSENT):
+        report.doubled.append(f"{contest.name}: is of {owner}, which was refused or never sent")
     if owner is None and contest.having(REFUSED):
         report.lost.append(f"{contest.name}: is absent, but {sorted(contest.having(REFUSED))} found it there")
 
@@ -266,9 +267,10 @@ def check_counter(contest, item, report):
         report.lost.append(f"{contest.name}: {sorted(missing)} were acknowledged and are not there")
     if len(applied) != len(once):
         report.doubled.append(f"{contest.name}: {sorted(op for op in once if applied.count(op) > 1)} twice")
-    if once & contest.having(REFUSED):
-        report.doubled.append(f"{contest.name}: {sorted(once & contest.having(REFUSED))} were refused")
-    for name in ("n", "total"):
+    without_effect = contest.having(REFUSED) | contest.having(UNSENT)
+    if once & without_effect:
+        report.doubled.append(f"{contest.name}: {sorted(once & without_effect)} were refused or never sent")
+    for name in ("n", "tally"):
         if item is not None and int(item[name]["N"]) != len(once):
             report.doubled.append(f"{contest.name}: {name} is {item[name]['N']} after {len(once)} operations")
 

@@ -1,6 +1,6 @@
 /* Power cut at every system call.
  *
- *   powercut [--cuts N] [--seed N] [--keep]
+ *   powercut [--cuts N] [--tries N] [--seed N] [--keep]
  *
  * Runs the workload under the fault layer, which records a trace; then, for each of the first N system calls in
  * it, makes a directory as the disk may be when power fails right there, opens log and store on it, replays the
@@ -43,7 +43,7 @@ struct cut {
     struct found found[WORKLOAD_GROUPS + 1];
     struct store *store;
     struct store_batch *batch;
-    uint64_t number, violations, damages, acked_checked, replayed;
+    uint64_t number, outcomes, violations, damages, acked_checked, replayed;
     uint64_t rows_applied[WORKLOAD_GROUPS + 1]; /* the store's applied index */
     struct workload_record row;                 /* while scanning: last row of side a */
     uint64_t rows_seen[WORKLOAD_GROUPS + 1];
@@ -314,9 +314,23 @@ static struct slice map_trace(const char *path)
 }
 
 struct options {
-    uint64_t cuts, seed;
+    uint64_t cuts, seed, tries; /* tries: outcomes looked at per cut */
     bool keep;
 };
+
+/* One directory that the disk may hold now. */
+static void check_outcome(struct cut *cut, const struct disk_image *image, const char *path,
+                          struct random *random, bool keep)
+{
+    if (cut->violations > 0 && keep)
+        return;
+    mkdir(path, 0700);
+    disk_image_materialize(image, path, random);
+    check_directory(cut, path);
+    cut->outcomes++;
+    if (cut->violations == 0 || !keep)
+        remove_tree(path);
+}
 
 static int run(const char *program, const struct options *options, const char *base)
 {
@@ -333,7 +347,7 @@ static int run(const char *program, const struct options *options, const char *b
     random_init(&random, options->seed);
     cut->batch = store_batch_create();
     uint64_t begin_us = clock_boot_us(), acked = 0;
-    for (size_t at = 0; at < trace.length && (cut->number < options->cuts);) {
+    for (size_t at = 0; at < trace.length;) {
         struct trace_header header;
         memcpy(&header, trace.data + at, sizeof header);
         const uint8_t *data = trace.data + at + sizeof header;
@@ -352,19 +366,19 @@ static int run(const char *program, const struct options *options, const char *b
             memcpy(&next, trace.data + at, sizeof next);
         if (next.op == TRACE_NOTE)
             continue; /* what is promised before the next call counts for this cut */
-        mkdir(after, 0700);
-        disk_image_materialize(image, after, &random);
-        check_directory(cut, after);
-        if (cut->violations > 0 && options->keep)
+        for (uint64_t i = 0; i < options->tries; i++)
+            check_outcome(cut, image, after, &random, options->keep);
+        if (cut->number == options->cuts || (cut->violations > 0 && options->keep))
             break;
-        remove_tree(after);
     }
-    printf("power cuts %llu, acknowledged %llu, acknowledged entries found again %llu, replayed %llu, "
+    printf("power cuts %llu, outcomes %llu, acknowledged %llu, acknowledged entries found again %llu, "
+           "replayed %llu, "
            "damages %llu, "
            "violations %llu, %.1f s\n",
-           (unsigned long long)cut->number, (unsigned long long)acked, (unsigned long long)cut->acked_checked,
-           (unsigned long long)cut->replayed, (unsigned long long)cut->damages,
-           (unsigned long long)cut->violations, (double)(clock_boot_us() - begin_us) / 1e6);
+           (unsigned long long)cut->number, (unsigned long long)cut->outcomes, (unsigned long long)acked,
+           (unsigned long long)cut->acked_checked, (unsigned long long)cut->replayed,
+           (unsigned long long)cut->damages, (unsigned long long)cut->violations,
+           (double)(clock_boot_us() - begin_us) / 1e6);
     bool is_short = cut->number < options->cuts;
     if (is_short)
         printf("the trace is too short: %llu system calls\n", (unsigned long long)cut->number);
@@ -377,7 +391,7 @@ static int run(const char *program, const struct options *options, const char *b
 
 int main(int argc, char **argv)
 {
-    struct options options = {.cuts = 2000, .seed = 1};
+    struct options options = {.cuts = 2000, .seed = 1, .tries = 1};
     char program[PATH_MAX];
     if (argc == 4 && strcmp(argv[1], "--workload") == 0)
         return workload_run(argv[2], (unsigned)strtoul(argv[3], NULL, 10));
@@ -386,6 +400,8 @@ int main(int argc, char **argv)
             options.cuts = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
             options.seed = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--tries") == 0 && i + 1 < argc)
+            options.tries = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--keep") == 0)
             options.keep = true;
     }

@@ -7,7 +7,7 @@
 #include "base/random.h"
 #include "tests/faults/faultfs.h"
 
-enum { OUTSTANDING_MAX = 4, FLUSH_EVERY = 40, FAIL_EVERY = 110, PATH_BYTES = 200 };
+enum { OUTSTANDING_MAX = 4, FLUSH_EVERY = 40, FAIL_EVERY = 70, PATH_BYTES = 200 };
 
 struct member {
     struct workload *workload;
@@ -272,15 +272,16 @@ static void adopt_recovered(struct workload *w, struct member *member)
     }
 }
 
-/* The next sync of the log fails; start over from what is there. */
-static void fail_and_reopen(struct workload *w)
+/* The next sync of the log fails, or the next write; start over from what is there. In the second case the last
+ * acknowledged batch is one that nothing behind it proves. */
+static void fail_and_reopen(struct workload *w, enum faultfs_kind kind)
 {
     if (faultfs_arm == NULL)
         return;
     wait_until(w, 0);
     w->is_failing = true;
     faultfs_only("wal/");
-    faultfs_arm(FAULTFS_SYNC, 1);
+    faultfs_arm(kind, 1);
     for (uint64_t g = 1; g <= WORKLOAD_REPLACING; g++)
         append_entry(&w->members[g], w->members[g].last_index + 1);
     append_hard_state(&w->members[WORKLOAD_IDLE]);
@@ -307,7 +308,7 @@ static void step(struct workload *w, unsigned n)
     if (n % 97 == 90)
         recreate_member(w, &w->members[WORKLOAD_MORTAL]);
     if (n % FAIL_EVERY == FAIL_EVERY - 1)
-        fail_and_reopen(w);
+        fail_and_reopen(w, n / FAIL_EVERY % 2 == 0 ? FAULTFS_SYNC : FAULTFS_EIO);
     if (n % FLUSH_EVERY == FLUSH_EVERY - 1)
         flush_and_truncate(w);
     wait_until(w, (unsigned)random_below(&w->random, OUTSTANDING_MAX));
