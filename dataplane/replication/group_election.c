@@ -295,14 +295,16 @@ void group_on_vote_response(struct group *g, const struct group_message *m)
 
 /* ---- Giving up ---- */
 
-/* The leader chose us, and has relinquished: nobody needs to be asked whether it is heard. */
+/* The leader chose us, and has relinquished, so nobody hears it any more. Asked nevertheless: this message may have
+ * been long on its way, and another leader be there by now. */
 void group_on_transfer(struct group *g, const struct group_message *m)
 {
     if (m->term != g->term || m->relinquished_term != m->term || g->role == GROUP_LEADER ||
         !group_is_voter(g) || g->is_installing)
         return;
     learn_relinquished(g, m);
-    campaign(g);
+    if (group_may_vote_for(g, g->options.replica_id, g->relinquished_term))
+        pre_campaign(g);
 }
 
 void group_on_relinquished(struct group *g, const struct group_message *m)

@@ -24,6 +24,7 @@ enum {
     GROUP_COMMIT_NOTICE_US = 20 * 1000, /* a commit index that no entry carried is sent alone after this */
     GROUP_TRANSFER_US = 500 * 1000,     /* for a target to catch up, and again for it to win */
     GROUP_RETRY_BACKOFF_MAX = 8,        /* times retry_us, for followers that do not answer */
+    GROUP_SNAPSHOT_ASK_US = 1000 * 1000,      /* how often to see whether a snapshot is on its way in */
     GROUP_SNAPSHOT_RETRY_US = 5 * 1000 * 1000, /* a follower that refuses entries after this has not got it */
     HARD_STATE_FORMAT = 1,
 };

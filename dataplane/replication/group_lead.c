@@ -297,19 +297,22 @@ void group_relinquish(struct group *g)
 /* What was on its way is lost, more likely than not: begin again where we were. */
 static void progress_retry(struct group *g, struct progress *p)
 {
-    progress_reset(g, p, p->state == PROGRESS_STREAM ? p->match_index + 1 : p->next_index);
+    if (p->state != PROGRESS_SNAPSHOT)
+        progress_reset(g, p, p->state == PROGRESS_STREAM ? p->match_index + 1 : p->next_index);
 }
 
 /* Whether this follower owes us an answer. */
 static bool is_waiting(const struct progress *p)
 {
     if (p->state == PROGRESS_SNAPSHOT)
-        return false;
+        return true;
     return p->is_probe_out || p->next_index - 1 > p->match_index || p->commit_known < p->commit_sent;
 }
 
 static uint64_t retry_at(const struct group *g, const struct progress *p)
 {
+    if (p->state == PROGRESS_SNAPSHOT)
+        return p->sent_us + GROUP_SNAPSHOT_ASK_US;
     uint32_t times = 1U << (p->retries < 3 ? p->retries : 3);
     return p->sent_us + g->options.retry_us * times;
 }

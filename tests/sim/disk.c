@@ -80,6 +80,12 @@ static void write_batch(struct world *w, struct sim_node *n)
     uint64_t delay = world_uniform(w, 80, 600);
     if (w->now_us < d->slow_until_us)
         delay += world_uniform(w, 1 * MS, 200 * MS);
+    if (d->must_crash) {
+        d->must_crash = false;
+        struct sim_event *crash = world_schedule(w, w->now_us + world_uniform(w, 1, delay - 1), SIM_CRASH);
+        crash->node = n->id;
+        crash->life = n->life;
+    }
     struct sim_event *event = world_schedule(w, w->now_us + delay, SIM_SYNCED);
     event->node = n->id;
     event->life = n->life;

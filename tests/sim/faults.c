@@ -115,7 +115,7 @@ static uint64_t downtime(struct world *w)
     }
 }
 
-static void crash(struct world *w, struct sim_node *n)
+void faults_crash(struct world *w, struct sim_node *n)
 {
     node_crash(w, n, world_chance(w, 400 * 1000), downtime(w));
 }
@@ -176,10 +176,12 @@ void faults_next(struct world *w)
     if (w->is_healing)
         return;
     uint64_t at = world_uniform(w, 0, 99);
-    if (at < 22)
-        crash(w, victim(w));
+    if (at < 10)
+        faults_crash(w, victim(w));
+    else if (at < 22)
+        victim(w)->disk.must_crash = true;
     else if (at < 26)
-        crash(w, any_node(w)), crash(w, leading_node(w));
+        faults_crash(w, any_node(w)), faults_crash(w, leading_node(w));
     else if (at < 44)
         network_fault(w);
     else if (at < 60)
@@ -249,6 +251,6 @@ void faults_heal(struct world *w)
     for (uint32_t id = 1; id <= NODES; id++) {
         w->nodes[id].stalled_until_us = w->now_us;
         w->nodes[id].disk.slow_until_us = 0;
-        w->nodes[id].disk.must_fail = false;
+        w->nodes[id].disk.must_fail = w->nodes[id].disk.must_crash = false;
     }
 }

@@ -58,6 +58,7 @@ enum sim_event_kind {
     SIM_BEAT,        /* a node's heartbeat timer */
     SIM_SYNCED,      /* a node's disk */
     SIM_DOOM,        /* a node, soon after an election */
+    SIM_CRASH,
     SIM_RESTART,
     SIM_FLUSH,
     SIM_CLIENT,   /* a client's timer */
@@ -156,7 +157,8 @@ struct sim_disk {
     bool is_damaged;        /* bits were flipped, ever */
     bool is_damage_pending; /* ... and nobody has read them yet */
     uint64_t slow_until_us;
-    bool must_fail; /* the next sync fails */
+    bool must_fail;  /* the next sync fails */
+    bool must_crash; /* in the middle of the next batch */
 };
 
 /* ---- The store: rows by key number ---- */
@@ -394,6 +396,7 @@ void faults_plan(struct world *w);
 void faults_next(struct world *w);
 void faults_heal(struct world *w);
 void faults_on_elected(struct world *w, struct sim_replica *r);
+void faults_crash(struct world *w, struct sim_node *n);
 void faults_doom(struct world *w, struct sim_node *n);
 void operator_next(struct world *w);
 

@@ -201,6 +201,10 @@ static void dispatch(struct world *w, struct sim_event *event)
     case SIM_ANSWER:
         client_on_answer(w, &event->answer);
         break;
+    case SIM_CRASH:
+        if (w->nodes[event->node].life == event->life && !w->is_healing)
+            faults_crash(w, &w->nodes[event->node]);
+        break;
     case SIM_RESTART:
         if (!w->nodes[event->node].is_up && w->nodes[event->node].life == event->life)
             node_start(w, &w->nodes[event->node]);
