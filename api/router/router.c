@@ -75,6 +75,24 @@ static void look_up(struct item_client *client, const struct slice *keys, size_t
 
 /* ---- the bundle ---- */
 
+static enum err open_http(struct router *r, struct error *error)
+{
+    const struct http_options options = {
+        .host = r->options.host,
+        .port = r->options.port,
+        .region = r->options.region,
+        .limits = HTTP_LIMITS_DEFAULT,
+    };
+    static const struct http_callbacks callbacks = {
+        .on_headers = request_on_headers,
+        .on_chunk = request_on_chunk,
+        .on_request = request_on_complete,
+        .on_abort = request_on_abort,
+    };
+    TRY(http_server_create(r->loop, &options, &callbacks, r, &r->http, error));
+    return metrics_add(r->registry, &http_metric_table, NULL, http_server_metrics(r->http));
+}
+
 static void on_change(const struct bundle_object *object, void *data)
 {
     struct router *r = data;
@@ -83,14 +101,22 @@ static void on_change(const struct bundle_object *object, void *data)
                   (unsigned long long)object->version);
 }
 
+/* The port is shared with other routers: whoever listens before it knows keys and tables gets its share of the
+ * connections and refuses what the others would serve. */
 static void on_version(uint64_t version, void *data)
 {
     struct router *r = data;
-    if (r->is_ready)
+    if (r->http != NULL)
         return;
-    r->is_ready = true;
     log_info("bundle_here", "version=%llu", (unsigned long long)version);
-    r->options.on_ready(r->options.data);
+    struct error error = {.code = ERR_OK};
+    enum err err = open_http(r, &error);
+    if (err == ERR_OK) {
+        r->options.on_ready(r->options.data);
+        return;
+    }
+    log_error("not_listening", "err=%s text=%s", err_name(err), error.text);
+    r->options.on_failed(r->options.data);
 }
 
 /* ---- life ---- */
@@ -120,24 +146,6 @@ static enum err open_peers(struct router *r, struct error *error)
     return bundle_follower_start(r->loop, &follower, &r->follower);
 }
 
-static enum err open_http(struct router *r, struct metrics *metrics, struct error *error)
-{
-    const struct http_options options = {
-        .host = r->options.host,
-        .port = r->options.port,
-        .region = r->options.region,
-        .limits = HTTP_LIMITS_DEFAULT,
-    };
-    static const struct http_callbacks callbacks = {
-        .on_headers = request_on_headers,
-        .on_chunk = request_on_chunk,
-        .on_request = request_on_complete,
-        .on_abort = request_on_abort,
-    };
-    TRY(http_server_create(r->loop, &options, &callbacks, r, &r->http, error));
-    return metrics_add(metrics, &http_metric_table, NULL, http_server_metrics(r->http));
-}
-
 static enum err start(struct router *r, struct metrics *metrics, struct error *error)
 {
     TRY(cluster_key_load(r->options.cluster_key_file, &r->key, error));
@@ -155,8 +163,7 @@ static enum err start(struct router *r, struct metrics *metrics, struct error *e
         .service_count = 1,
         .skew_us = SIGV4_SKEW_US,
     };
-    TRY(open_peers(r, error));
-    return open_http(r, metrics, error);
+    return open_peers(r, error);
 }
 
 enum err router_create(struct loop *loop, struct metrics *metrics, const struct router_options *options,
@@ -167,6 +174,7 @@ enum err router_create(struct loop *loop, struct metrics *metrics, const struct 
         return ERR_NO_MEMORY;
     r->options = *options;
     r->loop = loop;
+    r->registry = metrics;
     uint64_t seed;
     random_secret(&seed, sizeof seed); /* request ids must differ between routers and starts */
     random_init(&r->random, seed);
@@ -179,7 +187,10 @@ enum err router_create(struct loop *loop, struct metrics *metrics, const struct 
 
 void router_drain(struct router *r, void (*drained)(void *data), void *data)
 {
-    http_server_drain(r->http, drained, data);
+    if (r->http == NULL)
+        drained(data);
+    else
+        http_server_drain(r->http, drained, data);
 }
 
 void router_close(struct router *r)
@@ -188,5 +199,6 @@ void router_close(struct router *r)
     item_client_destroy(r->items); /* answers what waits for nodes */
     peer_set_close(r->control, NULL, NULL);
     peer_set_close(r->memds, NULL, NULL);
-    http_server_close(r->http, NULL, NULL);
+    if (r->http != NULL)
+        http_server_close(r->http, NULL, NULL);
 }

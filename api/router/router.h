@@ -22,8 +22,9 @@ struct router_options {
     const char *cluster_key_file;
     const char *memds; /* "host:port,..." */
     const char *control;
-    uint64_t request_us; /* for one item request, retries included */
-    void (*on_ready)(void *data);
+    uint64_t request_us;           /* for one item request, retries included */
+    void (*on_ready)(void *data);  /* keys and tables are known, the port is open */
+    void (*on_failed)(void *data); /* the port cannot be opened */
     void *data;
 };
 

@@ -34,7 +34,8 @@ struct router {
     struct item_client_metrics item_metrics;
     struct cluster_key key;
     struct catalog *catalog;
-    struct http_server *http;
+    struct metrics *registry;
+    struct http_server *http; /* NULL until the bundle is here */
     struct sigv4_verifier *verifier;
     struct sigv4_policy policy;
     struct slice service;
@@ -48,7 +49,6 @@ struct router {
     struct item_builder values_builder; /* ExpressionAttributeValues: more bytes than an item has */
     struct request *pool;
     unsigned pool_count;
-    bool is_ready;
 };
 
 struct operation;

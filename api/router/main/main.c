@@ -25,6 +25,11 @@ static void on_ready(void *data)
     daemon_ready(((struct process *)data)->daemon);
 }
 
+static void on_failed(void *data)
+{
+    daemon_shut_down(((struct process *)data)->daemon, 1);
+}
+
 static enum err start(struct daemon *d, void *data, struct error *error)
 {
     struct process *p = data;
@@ -41,6 +46,7 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .control = s->control,
         .request_us = s->request_timeout_us,
         .on_ready = on_ready,
+        .on_failed = on_failed,
         .data = p,
     };
     return router_create(&d->loop, d->metrics, &options, &p->router, error);
