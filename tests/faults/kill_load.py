@@ -44,7 +44,8 @@ class Report:
     lost: list = field(default_factory=list)
     doubled: list = field(default_factory=list)
     unexpected: list = field(default_factory=list)
-    unanswered_at: list = field(default_factory=list)  # (begin, end) on the monotonic clock
+    reads: int = 0  # strong, during the load, answered
+    unanswered_at: list = field(default_factory=list)  # (begin, end) on the monotonic clock; reads too
 
     def add(self, other):
         for name, value in vars(other).items():
@@ -206,7 +207,7 @@ class Writer:
 
     def put(self):
         key = self.random.choice(self.keys)
-        if key.maybe or self.random.random() < 0.1:
+        if key.maybe or self.random.random() < 0.4:
             self.look(key)
         value = self.next_id()
         key.put(value, self.write("PutItem", Item={"pk": {"S": key.name}, "v": {"S": value},
@@ -214,10 +215,16 @@ class Writer:
 
     def look(self, key):
         """Reads at once what became of an unanswered write: it must not be there a second time later."""
+        begin = time.monotonic()
         reply = self.client.call("GetItem", TableName=self.load.table, ConsistentRead=True,
                                  Key={"pk": {"S": key.name}})
         if reply.status == 200:
+            self.report.reads += 1
             key.seen(value_of(reply.json.get("Item")), self.report)
+        elif reply.outcome == REFUSED:
+            self.report.unexpected.append(f"GetItem: {reply.status} {reply.body[:200]!r}")
+        else:
+            self.report.unanswered_at.append((begin, time.monotonic()))
 
     def create(self):
         contest, op = self.load.creates.take(), self.next_id()

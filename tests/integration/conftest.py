@@ -26,12 +26,19 @@ def is_long(request):
     return request.config.getoption("--long")
 
 
+BINARIES = Path(os.environ.get("SLUICE_TEST_BINARIES", ROOT / "build" / "release"))
+
+
+def binary(name):
+    return str(BINARIES / name)
+
+
 @pytest.fixture(scope="session")
 def fleet():
     home = Path(tempfile.mkdtemp(prefix="sluice-test-"))
     home.chmod(0o711)  # PostgreSQL's account must be able to reach its directory below
     port = int(os.environ.get("SLUICE_TEST_PORT", "18000"))
-    fleet = Fleet(home, port, os.environ.get("SLUICE_TEST_BINARIES", ROOT / "build" / "release"))
+    fleet = Fleet(home, port, BINARIES)
     try:
         fleet.up()
         yield fleet
