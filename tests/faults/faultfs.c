@@ -1,6 +1,7 @@
 /* The preloaded half of the fault layer. One lock is held around each call and its trace record, so that the
  * trace's order is the order in which things happened. It must not use stdio or malloc on files below the
  * directory, and it does not include <fcntl.h>'s fortified declarations. */
+#undef _FORTIFY_SOURCE /* its inlines would stand where ours must */
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>

@@ -50,8 +50,8 @@ static void words_are_wrapped_on_the_way_out(void **state)
 static void long_words_are_cut_at_a_character(void **state)
 {
     struct error error;
-    char text[700] = "x";
-    for (int i = 0; i < 200; i++)
+    char text[2 * ERROR_TEXT_BYTES] = "x";
+    for (int i = 0; i < ERROR_TEXT_BYTES / 2; i++)
         strcat(text, "\xE2\x82\xAC"); /* the euro sign */
     (void)!error_set(&error, ERR_IO, "%s", text);
     size_t length = strlen(error.text);
