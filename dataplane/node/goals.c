@@ -88,7 +88,8 @@ static void send_heartbeat(struct goals *g)
         const char *in;
         char *out;
     } name = {g->options.node_name}, zone = {g->options.zone}, host = {g->options.host};
-    Sluice__Controlplane__NodeHeartbeat heartbeat = SLUICE__CONTROLPLANE__NODE_HEARTBEAT__INIT;
+    Sluice__Controlplane__NodeHeartbeat heartbeat;
+    sluice__controlplane__node_heartbeat__init(&heartbeat);
     heartbeat.node_id = g->node_id;
     heartbeat.node_name = name.out;
     heartbeat.zone = zone.out;

@@ -20,7 +20,8 @@ struct pool_read {
 void request_reply_read(struct wire_call call, Sluice__Dataplane__Status status,
                         Sluice__Dataplane__Route *route, struct slice item)
 {
-    Sluice__Dataplane__ReadResponse response = SLUICE__DATAPLANE__READ_RESPONSE__INIT;
+    Sluice__Dataplane__ReadResponse response;
+    sluice__dataplane__read_response__init(&response);
     response.status = status;
     response.route = route;
     response.item_bytes = (uint32_t)item.length;

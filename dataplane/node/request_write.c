@@ -34,7 +34,8 @@ void request_reply_write(struct wire_call call, Sluice__Dataplane__Status status
         const char *in;
         char *out;
     } text = {answer != NULL && answer->error_text != NULL ? answer->error_text : ""};
-    Sluice__Dataplane__WriteResponse response = SLUICE__DATAPLANE__WRITE_RESPONSE__INIT;
+    Sluice__Dataplane__WriteResponse response;
+    sluice__dataplane__write_response__init(&response);
     response.status = status;
     response.route = route;
     response.index = index;
