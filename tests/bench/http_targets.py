@@ -74,6 +74,7 @@ class HttpTarget:
         report = self._run(workload=workload, seconds=seconds, warmup_seconds=0, **options)
         report["cpu_us"] = meter.spent()
         report["cpu_us"]["sluice-load"] = report["cpu_us_per_op"] * report["ops"]
+        report["others_share"] = meter.others_share(sum(report["cpu_us"].values()))
         return report
 
     def _run(self, **options):

@@ -1,10 +1,13 @@
 """What a group costs that nobody uses: memory, and messages between nodes."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+from tests.bench.load import LoadError
 from tests.bench.processes import metrics, rss_bytes, settle
 
-PARTITIONS_PER_TABLE = 20  # ceil(RCU / 3000 + WCU / 1000)
+PARTITIONS_PER_TABLE = 4  # of an on-demand table
+AT_ONCE = 8
 WATCH_SECONDS = 10
 COUNTERS = {
     "replication messages": "sluice_node_replication_sent_count_total",
@@ -17,21 +20,35 @@ def _groups(row):
     return int(metrics(row["admin_url"])["sluice_node_groups_count"])
 
 
+def _create_table(sluice, name):
+    sluice.client.create_table(
+        TableName=name, BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}])
+    deadline = time.monotonic() + 60
+    while sluice.client.describe_table(TableName=name)["Table"]["TableStatus"] != "ACTIVE":
+        if time.monotonic() > deadline:
+            raise LoadError(f"table {name} does not become active")
+        time.sleep(0.1)
+    return name
+
+
 def _create_tables(sluice, nodes, count, say):
-    """Provisioned tables of 20 partitions until a node holds `count` groups. Returns the tables' names."""
+    """On-demand tables until each node holds `count` groups. Returns the tables' names."""
     names = []
-    while max(_groups(row) for row in nodes) < count:
-        name = f"{sluice.table}-{len(names)}"
-        sluice.client.create_table(
-            TableName=name, BillingMode="PROVISIONED",
-            KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
-            ProvisionedThroughput={"ReadCapacityUnits": 1, "WriteCapacityUnits": 1000 * PARTITIONS_PER_TABLE - 1})
-        names.append(name)
-        sluice.client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
-        if len(names) % 10 == 0:
-            say(f"{max(_groups(row) for row in nodes)} groups on a node")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        while (held := min(_groups(row) for row in nodes)) < count:
+            wanted = min(4 * AT_ONCE, -(-(count - held) // PARTITIONS_PER_TABLE))
+            made = [f"{sluice.table}-{len(names) + i}" for i in range(wanted)]
+            names += pool.map(lambda name: _create_table(sluice, name), made)
+            say(f"{min(_groups(row) for row in nodes)} groups on each node")
     return names
+
+
+def _delete_tables(sluice, names, say):
+    say(f"deleting {len(names)} tables")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(lambda name: sluice.client.delete_table(TableName=name), names))
 
 
 def _watch(nodes):
@@ -61,9 +78,8 @@ def measure_idle_groups(sluice, count, say):
         say(f"watching {WATCH_SECONDS} s of silence")
         rates = _watch(nodes)
     finally:
-        say(f"deleting {len(names)} tables")
-        for name in names:
-            sluice.client.delete_table(TableName=name)
+        if not sluice.is_ours:
+            _delete_tables(sluice, names, say)
     return _report(before, after, rates, seconds)
 
 

@@ -15,6 +15,7 @@ CALIBRATION_SECONDS = 10
 SLEEP_SECONDS = 0.005
 UNUSUAL = 8  # times the median of a counter's growth per second
 NAMES_MAX = 12
+EPISODES_MAX = 12
 
 
 def _machine():
@@ -86,28 +87,44 @@ def _medians(samples):
     return {key: sorted(values)[len(values) // 2] for key, values in growth.items()}
 
 
-def _unusual(sample, medians):
-    """What grew far more than usual in this second, the most telling first."""
+def _unusual(samples, medians):
+    """What grew in these seconds far more than usual, the most telling first."""
+    totals = {}
+    for sample in samples:
+        for process, counters in sample.items():
+            for name, value in counters.items():
+                totals[process, name] = totals.get((process, name), 0) + value
     found = []
-    for process, counters in sample.items():
-        for name, value in counters.items():
-            usual = medians.get((process, name), 0)
-            if value > UNUSUAL * usual and value > 0:
-                found.append((usual == 0, value / max(1, usual), f"{process} {name} +{value:g} (usually {usual:g})"))
+    for key, total in totals.items():
+        usual = medians.get(key, 0) * len(samples)
+        if total > UNUSUAL * usual and total > 0:
+            found.append((usual == 0, total / max(1, usual), f"{key[0]} {key[1]} +{total:g} (usually {usual:g})"))
     return [text for _, _, text in sorted(found, reverse=True)[:NAMES_MAX]]
 
 
-def explain(slow_seconds, watcher):
-    """Slow seconds with what else was unusual in them or the second before."""
-    medians = _medians(watcher.samples)
-    explained = []
+def _episodes(slow_seconds):
+    """Slow seconds that follow on each other, as one."""
+    episodes = []
     for slow in slow_seconds:
-        causes = []
-        for second in (slow["at"] - 1, slow["at"]):
-            causes += _unusual(watcher.samples.get(second, {}), medians)
-        late_ms = max(watcher.late_ms.get(second, 0) for second in (slow["at"] - 1, slow["at"]))
-        explained.append({**slow, "machine_late_ms": late_ms, "unusual": list(dict.fromkeys(causes))})
-    return explained
+        if episodes and slow["at"] - episodes[-1]["until"] <= 2:
+            last = episodes[-1]
+            last["until"] = slow["at"]
+            last["count"] += slow["count"]
+            last["latency_us_max"] = max(last["latency_us_max"], slow["latency_us_max"])
+        else:
+            episodes.append({"until": slow["at"], **slow})
+    return episodes
+
+
+def explain(slow_seconds, watcher):
+    """Episodes of slow seconds, with what else was unusual in them or the second before."""
+    medians = _medians(watcher.samples)
+    episodes = _episodes(slow_seconds)
+    for episode in episodes:
+        seconds = range(episode["at"] - 1, episode["until"] + 1)
+        episode["unusual"] = _unusual([watcher.samples.get(second, {}) for second in seconds], medians)
+        episode["machine_late_ms"] = max(watcher.late_ms.get(second, 0) for second in seconds)
+    return episodes
 
 
 def hunt(sluice, seconds, say):
@@ -124,10 +141,11 @@ def hunt(sluice, seconds, say):
         run = sluice.measure("a", int(seconds), rate=rate)
     finally:
         watcher.stop()
-    run["slow_seconds"] = explain(run["slow_seconds"], watcher)
+    run["episodes"] = explain(run["slow_seconds"], watcher)
     report.print_latencies(f"YCSB A at {rate:,} per s", [("reads and writes", run)])
     report.print_cpu("CPU us per request", [("half load", run)])
-    _print_slow(run["slow_seconds"])
+    report.print_others([run])
+    _print_episodes(run["episodes"])
     latency = run["latency_us"]
     summary = (f"{seconds / 60:g} minutes at {rate:,} per s: longest pause {run['pause_us_max'] / 1000:.1f} ms, "
                f"p50 {latency['p50'] / 1000:.2f} p99 {latency['p99'] / 1000:.2f} p99.9 {latency['p999'] / 1000:.2f} "
@@ -137,11 +155,13 @@ def hunt(sluice, seconds, say):
     return {"half_load": run, "rate": rate}, summary, violated
 
 
-def _print_slow(slow_seconds):
-    for slow in slow_seconds:
-        at = time.strftime("%H:%M:%S", time.gmtime(slow["at"]))
-        print(f"\n{at} UTC: {slow['count']} operations over 50 ms, up to {slow['latency_us_max'] / 1000:.1f} ms; "
-              f"a 5 ms sleep ended {slow['machine_late_ms']:.1f} ms late")
-        for text in slow["unusual"]:
+def _print_episodes(episodes):
+    worst = sorted(episodes, key=lambda episode: -episode["latency_us_max"])[:EPISODES_MAX]
+    print(f"\n{len(episodes)} episodes of slow seconds" + (f"; the worst {len(worst)}:" if episodes else ""))
+    for episode in sorted(worst, key=lambda one: one["at"]):
+        at = time.strftime("%H:%M:%S", time.gmtime(episode["at"]))
+        print(f"\n{at} UTC, {episode['until'] - episode['at'] + 1} s: {episode['count']} operations over 50 ms, up to "
+              f"{episode['latency_us_max'] / 1000:.1f} ms; a 5 ms sleep ended {episode['machine_late_ms']:.1f} ms late")
+        for text in episode["unusual"]:
             print(f"    {text}")
     print()

@@ -103,6 +103,7 @@ class PostgresTarget:
                 "ops_per_s": float(re.search(r"tps = ([0-9.]+)", text)[1]),
                 "cpu_us": {**meter.spent(), "pgbench": _children_cpu_us() - before},
             }
+            report["others_share"] = meter.others_share(sum(report["cpu_us"].values()))
             return {**report, "latency_us": _latencies(directory)} if rate else report
 
     def _pgbench(self, script, seconds, *more):

@@ -48,6 +48,12 @@ def rss_bytes(pid):
     return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES
 
 
+def _machine_us():
+    """CPU time that everything on the machine used: user, nice, system, interrupts."""
+    fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
+    return sum(int(fields[i]) for i in (1, 2, 3, 6, 7)) * TICK_US
+
+
 class CpuMeter:
     """CPU time that named processes spend between two looks."""
 
@@ -55,6 +61,8 @@ class CpuMeter:
         """processes: {name: (pid, with_children)}"""
         self.processes = processes
         self.before = self._look()
+        self.machine_us = _machine_us()
+        self.started = time.monotonic()
 
     def _look(self):
         return {name: cpu_us(*process) for name, process in self.processes.items()}
@@ -62,6 +70,11 @@ class CpuMeter:
     def spent(self):
         """{name: microseconds} since the meter was made."""
         return {name: now - self.before[name] for name, now in self._look().items()}
+
+    def others_share(self, known_us):
+        """How much of the machine, 0 to 1, went to whom we do not know, when we know of known_us."""
+        capacity_us = (time.monotonic() - self.started) * 1e6 * os.cpu_count()
+        return max(0, _machine_us() - self.machine_us - known_us) / capacity_us
 
 
 def settle(processes, seconds_max=15):

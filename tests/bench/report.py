@@ -1,6 +1,7 @@
 """The campaign's results as text."""
 
 import os
+import statistics
 from pathlib import Path
 
 WORK = {"put": "PutItem / upsert", "c": "GetItem / select"}
@@ -41,6 +42,13 @@ def print_cpu(title, runs):
     print(f"  {'all':<22}{totals}")
 
 
+def print_others(runs):
+    """A busy machine explains figures that nothing else does."""
+    shares = [run["others_share"] for run in runs]
+    print(f"\nUnrelated processes took {100 * statistics.median(shares):.0f} % of the machine in the median run, "
+          f"{100 * max(shares):.0f} % at most." + ("  THESE FIGURES ARE DISTURBED." if max(shares) > 0.1 else ""))
+
+
 def print_comparison(results, bounds, median_run):
     rates, dynalite = results["rates"], results["dynalite"]
     print("\nOperations per second, closed loop, 900-byte items; Sluice and dynalite at 64 connections, PostgreSQL at 16 clients")
@@ -66,6 +74,7 @@ def print_comparison(results, bounds, median_run):
     print_cpu("The same, PostgreSQL", [
         (f"{'upsert' if workload == 'put' else 'select'}", median_run(results["closed"][workload]["postgres"]))
         for workload in bounds])
+    print_others([run for systems in results["closed"].values() for runs in systems.values() for run in runs])
     print()
 
 
