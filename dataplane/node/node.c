@@ -286,13 +286,6 @@ void node_drain(struct node *n, void (*drained)(void *data), void *data)
     on_drain_check(&n->leader_check);
 }
 
-static void on_port_closed(void *data)
-{
-    struct node *n = data;
-    wal_close(n->wal);
-    n->wal = NULL;
-}
-
 void node_close(struct node *n)
 {
     n->is_closing = true;
@@ -308,7 +301,28 @@ void node_close(struct node *n)
         wire_server_close(n->server, NULL, NULL);
     peers_destroy(n->peers);
     if (n->port != NULL)
-        wal_port_close(n->port, on_port_closed, n);
+        wal_port_close(n->port, NULL, NULL);
+}
+
+void node_destroy(struct node *n)
+{
+    if (n == NULL)
+        return;
+    while (n->replicas != NULL)
+        replica_destroy(n->replicas);
+    while (n->removed != NULL) {
+        struct removed_replica *gone = n->removed;
+        n->removed = gone->next;
+        memory_free(gone);
+    }
+    wal_close(n->wal);
+    store_close(n->store);
+    support_destroy(n->support);
+    buffer_deinit(&n->scratch);
+    buffer_deinit(&n->fields);
+    buffer_deinit(&n->kept_peers);
+    arena_deinit(&n->arena);
+    memory_free(n);
 }
 
 void node_show(struct buffer *to, void *data)

@@ -41,7 +41,9 @@ enum err node_create(struct loop *loop, struct metrics *metrics, const struct no
                      struct node **ret_node, struct error *error) MUST_CHECK;
 /* Hand leaderships over; `drained` runs when none is left or nobody takes them within a second. */
 void node_drain(struct node *n, void (*drained)(void *data), void *data);
-/* Asynchronous: all handles close; the memory goes with the last. */
+/* Asynchronous: all handles close, so that the loop ends. */
 void node_close(struct node *n);
+/* After the loop has ended: close log and store, free. NULL does nothing. */
+void node_destroy(struct node *n);
 /* For the admin port, on the loop: one line per replica. */
 void node_show(struct buffer *to, void *data);

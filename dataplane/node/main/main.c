@@ -93,5 +93,7 @@ int main(int argc, char **argv)
         .stop = stop,
         .data = &process,
     };
-    return daemon_run(&options, argc, argv);
+    int status = daemon_run(&options, argc, argv);
+    node_destroy(process.node);
+    return status;
 }
