@@ -48,6 +48,8 @@ def suites(is_long):
               600 if is_long else 8),
         Suite("power-cut", "a power cut at each system call of a long trace (2,000 of them are in `unit`)",
               ["build/release/tests/faults/powercut", "--cuts", "10000"], 30, is_long_only=True),
+        Suite("integration-asan", "a tour of a fleet under the sanitizers",
+              ["env", "SLUICE_TEST_BINARIES=build/asan", *PYTEST, "tests/integration/test_tour_boto3.py"], 5),
         Suite("integration", "stock clients, kills, static stability, bad input on a fleet",
               [*PYTEST, "tests/integration", *long_flag], 120 if is_long else 10),
     ]

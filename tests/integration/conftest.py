@@ -26,7 +26,7 @@ def is_long(request):
     return request.config.getoption("--long")
 
 
-BINARIES = Path(os.environ.get("SLUICE_TEST_BINARIES", ROOT / "build" / "release"))
+BINARIES = ROOT / os.environ.get("SLUICE_TEST_BINARIES", "build/release")
 
 
 def binary(name):
@@ -44,10 +44,20 @@ def fleet():
         yield fleet
     finally:
         fleet.down()
+        complaints = complaints_of(home)
         if os.environ.get("SLUICE_TEST_KEEP"):
             print("kept", home)
         else:
             shutil.rmtree(home)
+    assert not complaints, "\n".join(complaints)
+
+
+def complaints_of(home):
+    """What a process said before it died of itself, or what a sanitizer said."""
+    words = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "assertion failed:", "crash name=")
+    return [f"{log.name}: {line}" for log in sorted(home.glob("log/*.log"))
+            for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
+            if any(word in line for word in words)]
 
 
 @pytest.fixture(scope="session")
