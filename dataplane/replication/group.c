@@ -160,11 +160,13 @@ static enum err check_addresses(struct group *g, const struct group_message *m)
     if (m->to_replica != g->options.replica_id || m->from_replica == g->options.replica_id ||
         m->from_replica == 0)
         return ERR_INVALID;
-    if (!membership_is_removed(&g->latest, m->from_replica))
+    /* By what is committed: a removal that is not may still be undone. */
+    const struct membership *committed = g->latest.index <= g->commit_index ? &g->latest : &g->previous;
+    if (!membership_is_removed(committed, m->from_replica))
         return ERR_OK;
-    if (g->latest.index <= g->commit_index && m->kind != MESSAGE_REMOVED) {
+    if (m->kind != MESSAGE_REMOVED) {
         struct group_message *reply = group_say(g, MESSAGE_REMOVED, m->from_replica, m->from_node);
-        reply->membership_version = g->latest.version;
+        reply->membership_version = committed->version;
     }
     return ERR_STALE;
 }
@@ -173,10 +175,9 @@ static void on_removed(struct group *g, const struct group_message *m)
 {
     if (m->membership_version <= g->latest.version)
         return;
+    group_become_follower(g, g->term, 0, 0);
     g->is_halted = true;
     g->update->is_removed = true;
-    if (g->role == GROUP_LEADER)
-        group_relinquish(g);
 }
 
 static void on_message(struct group *g, const struct group_message *m)
@@ -220,10 +221,20 @@ static void on_message(struct group *g, const struct group_message *m)
 static void on_halt(struct group *g)
 {
     if (g->role == GROUP_LEADER)
-        group_relinquish(g);
+        g->farewells = GROUP_FAREWELLS;
+    group_become_follower(g, g->term, 0, 0);
     g->is_halted = true;
-    g->role = GROUP_FOLLOWER;
-    g->leader_replica = 0;
+    g->farewell_us = g->now_us + GROUP_FAREWELL_US;
+}
+
+/* As long as our node lives the others wait for us: make sure that they hear of it. */
+static void tick_halted(struct group *g)
+{
+    if (g->farewells == 0 || g->now_us < g->farewell_us)
+        return;
+    g->farewells--;
+    g->farewell_us = g->now_us + GROUP_FAREWELL_US;
+    group_say_relinquished(g);
 }
 
 static void dispatch(struct group *g, const struct group_event *event)
@@ -292,10 +303,12 @@ void group_step(struct group *g, const struct group_event *event, struct group_u
     bool was_leader = g->role == GROUP_LEADER;
     uint64_t term_before = g->term;
 
-    if (g->is_halted)
-        ret_update->err = ERR_CLOSED;
-    else
+    if (!g->is_halted)
         dispatch(g, event);
+    else if (event->kind == GROUP_EVENT_TICK)
+        tick_halted(g);
+    else
+        ret_update->err = ERR_CLOSED;
     if (g->role == GROUP_LEADER && g->is_sending && !g->is_halted)
         group_send_appends(g);
     persist_finish(g);
@@ -314,7 +327,7 @@ void group_step(struct group *g, const struct group_event *event, struct group_u
 uint64_t group_wake_us(const struct group *g, const struct support *support, uint64_t now_us)
 {
     if (g->is_halted)
-        return UINT64_MAX;
+        return g->farewells > 0 ? g->farewell_us : UINT64_MAX;
     if (g->role == GROUP_LEADER) {
         uint64_t wake = group_leader_wake(g);
         uint64_t half_lease = now_us + support_lease_us(support) / 2;

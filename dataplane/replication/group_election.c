@@ -28,9 +28,23 @@ static void set_term(struct group *g, uint64_t term)
     g->is_hard_state_dirty = true;
 }
 
+void group_say_relinquished(struct group *g)
+{
+    for (uint32_t i = 0; i < g->latest.count; i++) {
+        const struct member *member = &g->latest.members[i];
+        if (member->replica_id != g->options.replica_id)
+            group_say(g, MESSAGE_RELINQUISHED, member->replica_id, member->node_id)->relinquished_term =
+                g->relinquished_term;
+    }
+}
+
 void group_become_follower(struct group *g, uint64_t term, uint64_t leader_replica, uint32_t leader_node)
 {
     bool is_new = term != g->term || g->leader_replica != leader_replica || g->role == GROUP_LEADER;
+    if (g->role == GROUP_LEADER) {
+        g->relinquished_term = g->term;
+        group_say_relinquished(g);
+    }
     set_term(g, term);
     g->role = GROUP_FOLLOWER;
     g->campaign_us = 0;
@@ -252,8 +266,6 @@ void group_on_vote(struct group *g, const struct group_message *m)
     bool may_vote = m->term >= g->term && !(g->role == GROUP_LEADER && hears_leader(g)) &&
                     group_may_vote_for(g, m->from_replica, m->relinquished_term);
     if (may_vote && m->term > g->term) {
-        if (g->role == GROUP_LEADER)
-            group_relinquish(g);
         group_become_follower(g, m->term, 0, 0);
         group_schedule_campaign(g, g->now_us);
     }

@@ -166,6 +166,10 @@ void group_on_append(struct group *g, const struct group_message *m)
         g->update->err = ERR_INVALID;
         return;
     }
+    if (m->incarnation < support_peer_incarnation(g->support, m->from_node)) {
+        g->update->err = ERR_STALE; /* its sender is dead: nobody must wait for it */
+        return;
+    }
     group_become_follower(g, m->term, m->from_replica, m->from_node);
     g->leader_heard_us = g->now_us;
     if (g->is_installing)

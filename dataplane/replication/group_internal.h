@@ -24,7 +24,9 @@ enum {
     GROUP_COMMIT_NOTICE_US = 20 * 1000, /* a commit index that no entry carried is sent alone after this */
     GROUP_TRANSFER_US = 500 * 1000,     /* for a target to catch up, and again for it to win */
     GROUP_RETRY_BACKOFF_MAX = 8,        /* times retry_us, for followers that do not answer */
-    GROUP_SNAPSHOT_ASK_US = 1000 * 1000,      /* how often to see whether a snapshot is on its way in */
+    GROUP_FAREWELL_US = 1000 * 1000,
+    GROUP_FAREWELLS = 10,
+    GROUP_SNAPSHOT_ASK_US = 1000 * 1000,       /* how often to see whether a snapshot is on its way in */
     GROUP_SNAPSHOT_RETRY_US = 5 * 1000 * 1000, /* a follower that refuses entries after this has not got it */
     HARD_STATE_FORMAT = 1,
 };
@@ -92,6 +94,8 @@ struct group {
     enum group_role role;
     bool is_started;
     bool is_halted;
+    uint32_t farewells; /* halted: how often to say again that our term is relinquished */
+    uint64_t farewell_us;
     bool is_installing;
     uint64_t installing_index;
     uint64_t installing_term;
@@ -177,7 +181,11 @@ void group_withdraw(struct group *g, uint64_t candidate);
 
 /* ---- group_election.c ---- */
 
+/* Follow `leader_replica` (0: nobody known) in `term`. A leader that does so has relinquished its term, whatever the
+ * reason: it says so to everyone, as their nodes' support for its node would else bind them. */
 void group_become_follower(struct group *g, uint64_t term, uint64_t leader_replica, uint32_t leader_node);
+/* Tell every other member that the term which we know of is given up. */
+void group_say_relinquished(struct group *g);
 void group_tick_follower(struct group *g);
 void group_tick_candidate(struct group *g);
 /* A vote of our own has reached the disk. */
@@ -202,7 +210,7 @@ void group_on_installed(struct group *g, const struct group_event *event);
 /* ---- group_lead.c ---- */
 
 void group_become_leader(struct group *g);
-/* Give up leading this term, for good, and say so to everyone. */
+/* Give up leading this term, for good. */
 void group_relinquish(struct group *g);
 void group_tick_leader(struct group *g);
 void group_maybe_commit(struct group *g);

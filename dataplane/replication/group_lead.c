@@ -141,6 +141,7 @@ static void send_append(struct group *g, struct progress *p, const struct member
     m->entry_count = count;
     m->commit_index = g->commit_index;
     m->sequence = ++g->sequence;
+    m->incarnation = support_incarnation(g->support);
     p->commit_sent = g->commit_index;
     p->sent_us = g->now_us;
     p->must_send = false;
@@ -256,10 +257,8 @@ static void transfer_advance(struct group *g)
 void group_on_append_response(struct group *g, const struct group_message *m)
 {
     if (m->term > g->term) {
-        bool was_leader = g->role == GROUP_LEADER;
         group_become_follower(g, m->term, 0, 0);
-        if (was_leader || g->campaign_us == 0)
-            group_schedule_campaign(g, g->now_us);
+        group_schedule_campaign(g, g->now_us);
         return;
     }
     struct progress *p =
@@ -283,14 +282,7 @@ void group_on_append_response(struct group *g, const struct group_message *m)
 
 void group_relinquish(struct group *g)
 {
-    g->relinquished_term = g->term;
-    for (uint32_t i = 0; i < g->latest.count; i++) {
-        const struct member *member = &g->latest.members[i];
-        if (member->replica_id != g->options.replica_id)
-            group_say(g, MESSAGE_RELINQUISHED, member->replica_id, member->node_id)->relinquished_term =
-                g->term;
-    }
-    group_become_follower(g, g->term, 0, 0);
+    group_become_follower(g, g->term, 0, 0); /* says so to everyone */
     group_schedule_campaign(g, g->now_us);
 }
 

@@ -34,6 +34,7 @@ void message_encode(const struct group_message *message, struct buffer *to)
     buffer_append_varint(to, message->hint_term);
     buffer_append_varint(to, message->support_epoch);
     buffer_append_varint(to, message->membership_version);
+    buffer_append_varint(to, message->incarnation);
     buffer_append_varint(to, message->entry_count);
 }
 
@@ -66,6 +67,7 @@ enum err message_decode(struct slice fields, struct group_message *ret_message)
     m.hint_term = reader_varint(&r);
     m.support_epoch = reader_varint(&r);
     m.membership_version = reader_varint(&r);
+    m.incarnation = reader_varint(&r);
     uint64_t entry_count = reader_varint(&r);
     if (!reader_is_done(&r) || from_node > UINT32_MAX || entry_count > UINT32_MAX)
         return ERR_CORRUPT;

@@ -68,6 +68,8 @@ struct group_message {
         support_epoch; /* APPEND_RESPONSE: in which the sender's node supports the leader's (support.h) */
 
     uint64_t membership_version; /* REMOVED */
+    uint64_t
+        incarnation; /* APPEND: of the leader's node (support.h); what a dead process sent counts no more */
 
     /* APPEND, received: the entries, views valid during the step. To be sent: the shell attaches
      * entries previous_index + 1 .. previous_index + entry_count, fewer (at least one) where a frame or a

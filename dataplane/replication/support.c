@@ -244,6 +244,17 @@ uint64_t support_held_until(const struct support *s, uint32_t node)
     return peer == NULL ? 0 : peer->held_until_us;
 }
 
+uint64_t support_incarnation(const struct support *s)
+{
+    return s->options.incarnation;
+}
+
+uint64_t support_peer_incarnation(const struct support *s, uint32_t node)
+{
+    const struct support_peer *peer = peer_find(s, node);
+    return peer == NULL ? 0 : peer->asker_incarnation;
+}
+
 uint64_t support_lease_us(const struct support *s)
 {
     return s->options.lease_us;

@@ -111,6 +111,10 @@ bool support_is_held(const struct support *s, uint32_t node, uint64_t epoch, uin
 /* The epoch of the support that we hold at now_us; 0 = none. */
 uint64_t support_held_epoch(const struct support *s, uint32_t node, uint64_t now_us);
 
+/* Our own incarnation, and the latest that was heard of another node; 0 = none. */
+uint64_t support_incarnation(const struct support *s);
+uint64_t support_peer_incarnation(const struct support *s, uint32_t node);
+
 /* For status pages. */
 uint64_t support_held_until(const struct support *s, uint32_t node);
 uint64_t support_lease_us(const struct support *s);

@@ -62,9 +62,6 @@ static void write_batch(struct world *w, struct sim_node *n)
     struct sim_segment *s = d->segment_count == 0 ? NULL : &d->segments[d->segment_count - 1];
     if (s == NULL || s->is_closed || s->capacity - s->written < d->queue.length)
         s = segment_begin(d, d->queue.length);
-    s->proven = s->synced;
-    if (d->segment_count > 1)
-        d->segments[d->segment_count - 2].proven = d->segments[d->segment_count - 2].synced;
     for (size_t at = 0; at < d->queue.length;) {
         size_t bytes = segment_record_bytes_at(d->queue.data + at);
         segment_record_seal(d->queue.data + at, s->generation, s->written, s->synced);
@@ -111,6 +108,9 @@ void disk_on_synced(struct world *w, struct sim_node *n)
         return;
     }
     struct sim_segment *s = &d->segments[d->segment_count - 1];
+    s->proven = s->synced; /* the batch says so, and is on disk now */
+    if (d->segment_count > 1)
+        d->segments[d->segment_count - 2].proven = d->segments[d->segment_count - 2].synced;
     s->synced = s->written;
     d->is_writing = false;
     struct sim_persist done[PERSISTS_MAX];
@@ -121,6 +121,8 @@ void disk_on_synced(struct world *w, struct sim_node *n)
         write_batch(w, n);
     for (uint32_t i = 0; i < count && n->is_up; i++) {
         struct sim_replica *r = &n->replicas[done[i].group];
+        if (done[i].kind == PERSIST_REMOVED)
+            r->is_removing = false;
         if (r->replica_id == done[i].replica_id && replica_is_live(r))
             replica_on_persisted(w, r, &done[i]);
     }
@@ -211,9 +213,8 @@ static void recover_segment(struct world *w, struct sim_node *n, struct sim_segm
             replica_on_record(w, n, &record);
     }
     s->synced = s->written = scan.offset;
+    s->proven = scan.synced_offset;
     s->is_closed = true;
-    if (s->proven > s->synced)
-        s->proven = s->synced;
 }
 
 void disk_recover(struct world *w, struct sim_node *n)

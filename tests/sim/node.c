@@ -56,7 +56,7 @@ void node_crash(struct world *w, struct sim_node *n, bool is_machine, uint64_t d
     for (uint32_t g = 0; g < GROUPS; g++) {
         replica_close(&n->replicas[g]);
         n->replicas[g].replica_id = 0;
-        n->replicas[g].is_quarantined = false;
+        n->replicas[g].is_quarantined = n->replicas[g].is_removing = false;
     }
     if (is_machine) {
         n->true_base_us = w->now_us;

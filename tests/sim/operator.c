@@ -48,7 +48,8 @@ static enum err promote(struct world *w, struct sim_replica *leader, uint64_t re
 static void add_learner(struct world *w, struct sim_replica *leader, struct sim_node *n,
                         enum member_kind kind)
 {
-    if (!n->is_up || n->replicas[leader->group_no].replica_id != 0)
+    if (!n->is_up || n->replicas[leader->group_no].replica_id != 0 ||
+        n->replicas[leader->group_no].is_removing)
         return;
     struct member member = {
         .replica_id = w->groups[leader->group_no].next_replica_id++, .node_id = n->id, .kind = kind};
@@ -102,7 +103,6 @@ static bool repair(struct world *w, struct sim_replica *leader)
         if (w->nodes[id].is_up && r->replica_id != 0 && r != leader &&
             membership_find(m, r->replica_id) == NULL) {
             replica_remove(w, r);
-            r->is_quarantined = false;
             return true;
         }
     }

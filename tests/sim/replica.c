@@ -215,6 +215,8 @@ void replica_remove(struct world *w, struct sim_replica *r)
                 (unsigned long long)r->replica_id);
     replica_close(r);
     r->replica_id = 0;
+    r->is_quarantined = false;
+    r->is_removing = true;
 }
 
 /* ---- Recovery ---- */
@@ -323,7 +325,7 @@ static enum err complete_install(struct world *w, struct sim_replica *r)
     if (s->index == 0 || r->kind != MEMBER_STORAGE || r->durable.applied_index != s->index)
         return ERR_OK;
     entries_reset(r, s->index + 1);
-    append_snapshot_record(w, r, s, SEGMENT_SNAPSHOT_INSTALLED, PERSIST_REMOVED);
+    append_snapshot_record(w, r, s, SEGMENT_SNAPSHOT_INSTALLED, PERSIST_OTHER);
     return group_restore_snapshot(r->group, s->index, s->term,
                                   slice_make(s->membership, s->membership_bytes));
 }
@@ -630,6 +632,7 @@ void replica_on_persisted(struct world *w, struct sim_replica *r, const struct s
         finish_install(w, r);
         break;
     case PERSIST_REMOVED:
+    case PERSIST_OTHER:
         break;
     }
 }

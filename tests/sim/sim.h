@@ -138,7 +138,13 @@ struct sim_segment {
 struct sim_persist {
     uint32_t group;
     uint64_t replica_id;
-    enum sim_persist_kind { PERSIST_GROUP, PERSIST_INSTALLING, PERSIST_INSTALLED, PERSIST_REMOVED } kind;
+    enum sim_persist_kind {
+        PERSIST_GROUP,
+        PERSIST_INSTALLING,
+        PERSIST_INSTALLED,
+        PERSIST_REMOVED,
+        PERSIST_OTHER
+    } kind;
     struct group_persist_token token;
 };
 
@@ -194,6 +200,7 @@ struct sim_replica {
     uint32_t node_no;
     enum member_kind kind;
     bool is_quarantined;
+    bool is_removing; /* the tombstone of the last one is not on disk yet */
     struct group *group;
     struct partition *partition;
     struct sim_rows rows;      /* what the running process sees */
