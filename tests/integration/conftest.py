@@ -1,9 +1,11 @@
 """Fixtures: one fleet for the session, tenants, clients."""
 
 import os
+import re
 import shutil
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 import boto3
@@ -13,8 +15,10 @@ from botocore.config import Config
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from deploy.local.fleet import Fleet  # noqa: E402
-from deploy.local.layout import REGION  # noqa: E402
+from deploy.local.fleet import Fleet, is_alive  # noqa: E402
+from deploy.local.layout import HOST, REGION  # noqa: E402
+from tests.faults.kill_client import Client  # noqa: E402
+from tests.faults.kill_probe import wait_for  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -105,3 +109,46 @@ def create_table(client, name, sort=None, partition="S", **more):
         more.setdefault("BillingMode", "PAY_PER_REQUEST")
     client.create_table(TableName=name, KeySchema=keys, AttributeDefinitions=types, **more)
     client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 150})
+
+
+@pytest.fixture(scope="session")
+def raw(fleet, tenant):
+    """A client that can do things wrong (tests/faults/kill_client.py)."""
+    return Client(HOST, fleet.layout.port, tenant, timeout=60)
+
+
+@pytest.fixture(scope="session")
+def raw_table(raw):
+    """A table for refusals: partition key pk (S), sort key sk (N)."""
+    raw.settled("CreateTable", TableName="refusals", BillingMode="PAY_PER_REQUEST",
+                KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+                AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"},
+                                      {"AttributeName": "sk", "AttributeType": "N"}])
+    wait_for(lambda: raw.settled("DescribeTable", TableName="refusals")["Table"]["TableStatus"] == "ACTIVE", 30,
+             "the table to be ACTIVE")
+    return "refusals"
+
+
+@pytest.fixture
+def unharmed(fleet, raw, raw_table):
+    """Whatever the test sent: every process lives on under its pid, and an item is written and read."""
+    before = {row["name"]: row["pid"] for row in fleet.rows()}
+    yield
+    assert {row["name"]: row["pid"] for row in fleet.rows()} == before
+    assert [name for name, pid in before.items() if not is_alive(pid)] == []
+    item = {"pk": {"S": "unharmed"}, "sk": {"N": "1"}}
+    raw.settled("PutItem", 10, TableName=raw_table, Item=item)
+    got = raw.settled("GetItem", 10, TableName=raw_table, Key=item, ConsistentRead=True)
+    assert got["Item"] == item
+
+
+def assert_refused(reply, name, message=None, status=400):
+    """An error in DynamoDB's form: status, __type, message under both names, and the headers of every answer."""
+    assert (reply.status, reply.error) == (status, name), reply.body
+    assert reply.json["__type"].startswith(("com.amazon.coral.", "com.amazonaws.dynamodb.v20120810#"))
+    assert reply.json.get("message") == reply.json.get("Message")
+    if message is not None:
+        assert reply.message == message
+    assert re.fullmatch("[0-9A-Z]{52}", reply.headers["x-amzn-requestid"])
+    assert int(reply.headers["x-amz-crc32"]) == zlib.crc32(reply.body)
+    assert reply.headers["content-type"] == "application/x-amz-json-1.0"
