@@ -15,7 +15,10 @@ enum {
 };
 
 static const char REPLY_TIMEOUT[] =
-    "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: application/x-amz-json-1.0\r\n\r\n"
+    "{\"__type\":\"com.amazon.coral.service#RequestTimeoutException\","
+    "\"message\":\"The request did not arrive in time.\",\"Message\":\"The request did not arrive in "
+    "time.\"}";
 
 static void count_connections(struct http_server *s, int change)
 {

@@ -13,7 +13,9 @@
 #include "base/random.h"
 
 static const char REPLY_TOO_LARGE[] =
-    "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Type: application/x-amz-json-1.0\r\n\r\n"
+    "{\"__type\":\"com.amazon.coral.service#RequestEntityTooLargeException\","
+    "\"message\":\"Request body is larger than 16 MB\",\"Message\":\"Request body is larger than 16 MB\"}";
 
 static struct http_connection *connection_of(struct MHD_Connection *mhd)
 {

@@ -92,7 +92,8 @@ struct node {
     struct node_metrics metrics;
     struct wire_metrics wire_metrics;
     uint32_t node_id; /* 0 until control gave one */
-    uint32_t incarnation; /* of this start: one more than the last one's, durable before the first heartbeat */
+    uint32_t
+        incarnation; /* of this start: one more than the last one's, durable before the first heartbeat */
 
     struct wal *wal;
     struct wal_port *port;

@@ -2,8 +2,9 @@
 #pragma once
 
 enum dataplane_frame_type {
-    DATAPLANE_FRAME_READ = 0x0101,        /* ReadRequest -> ReadResponse */
-    DATAPLANE_FRAME_WRITE = 0x0102,       /* WriteRequest -> WriteResponse */
-    DATAPLANE_FRAME_HEARTBEAT = 0x0110,   /* Heartbeat, one-way, on the heartbeat connection */
-    DATAPLANE_FRAME_REPLICATION = 0x0111, /* Replication, one-way, votes on the heartbeat connection, the rest on the log's */
+    DATAPLANE_FRAME_READ = 0x0101,      /* ReadRequest -> ReadResponse */
+    DATAPLANE_FRAME_WRITE = 0x0102,     /* WriteRequest -> WriteResponse */
+    DATAPLANE_FRAME_HEARTBEAT = 0x0110, /* Heartbeat, one-way, on the heartbeat connection */
+    DATAPLANE_FRAME_REPLICATION =
+        0x0111, /* Replication, one-way, votes on the heartbeat connection, the rest on the log's */
 };

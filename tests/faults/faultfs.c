@@ -2,6 +2,8 @@
  * trace's order is the order in which things happened. It must not use stdio or malloc on files below the
  * directory, and it does not include <fcntl.h>'s fortified declarations. */
 #undef _FORTIFY_SOURCE /* its inlines would stand where ours must */
+#include "tests/faults/faultfs.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
@@ -15,7 +17,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "tests/faults/faultfs.h"
 #include "tests/faults/trace.h"
 
 /* From <fcntl.h>, whose prototypes of open would clash with ours. */
@@ -169,7 +170,7 @@ static const struct tracked *tracked_fd(int fd)
 /* The path relative to our directory; false: not below it. */
 static bool relative(int at_fd, const char *path, char *ret_path)
 {
-    const char *rest = path;
+    const char *rest = path, *above = "";
     ret_path[0] = 0;
     if (directory_length == 0)
         return false;
@@ -182,16 +183,18 @@ static bool relative(int at_fd, const char *path, char *ret_path)
         const struct tracked *at = tracked_fd(at_fd);
         if (at == NULL)
             return false;
-        strcpy(ret_path, at->path);
-        if (ret_path[0] != 0)
-            strcat(ret_path, "/");
+        above = at->path;
     }
     while (*rest == '/')
         rest++;
-    if (strlen(ret_path) + strlen(rest) >= sizeof fds[0].path)
+    size_t above_length = strlen(above), rest_length = strlen(rest);
+    if (above_length + 1 + rest_length >= sizeof fds[0].path)
         abort();
-    strcat(ret_path, rest);
-    size_t length = strlen(ret_path);
+    memmove(ret_path, above, above_length);
+    if (above_length > 0)
+        ret_path[above_length++] = '/';
+    memcpy(ret_path + above_length, rest, rest_length + 1);
+    size_t length = above_length + rest_length;
     while (length > 0 && ret_path[length - 1] == '/')
         ret_path[--length] = 0;
     return true;
@@ -233,7 +236,7 @@ static void track_open(int fd, const char *path, int flags)
         abort();
     struct tracked *t = &fds[fd];
     *t = (struct tracked){.is_used = true, .is_directory = (status.st_mode & 0170000) == 0040000};
-    strcpy(t->path, path);
+    memcpy(t->path, path, strlen(path) + 1);
     if (t->is_directory)
         return;
     t->file = file_of(path);

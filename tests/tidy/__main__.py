@@ -132,9 +132,9 @@ def check_errors():
 
 def check_pages():
     for directory in sorted({p.parent for p in files(".c", ".h", ".proto")}):
-        places = [directory, *directory.parents[:1]]
+        places = [directory, *directory.parents]
         if not any((ROOT / place / "README.md").exists() for place in places if str(place) != "."):
-            yield directory, "has no README.md, nor has the directory above"
+            yield directory, "has no README.md, nor has a directory above"
     for path in files(".c", ".h", ".md"):
         for page in re.findall(r"docs/(?:formats|decisions|runbooks)/[\w.-]+\.md",
                                (ROOT / path).read_text(encoding="utf-8")):

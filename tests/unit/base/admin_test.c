@@ -115,8 +115,9 @@ static void a_body_over_the_limit_is_413(void **state)
     assert_int_equal(admin_handle(admin, "POST", "/echo", on_echo, NULL), ERR_OK);
     enum { BYTES = ADMIN_BODY_BYTES_MAX + 1 };
     char *request = memory_zalloc(BYTES + 200);
-    int head = sprintf(
-        request, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", BYTES);
+    int head =
+        snprintf(request, 200,
+                 "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", BYTES);
     memset(request + head, 'x', BYTES);
     assert_int_equal(exchange(request, (size_t)head + BYTES), 413);
     memory_free(request);

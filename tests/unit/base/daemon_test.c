@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,7 +84,7 @@ static const char *read_log(void)
 
 static int set_up(void **state)
 {
-    strcpy(path + sizeof path - 7, "XXXXXX");
+    memcpy(path + sizeof path - 7, "XXXXXX", 6);
     close(mkstemp(path));
     must_fail = must_crash = never_drains = goes_down_itself = false;
     return 0;
@@ -112,7 +113,7 @@ static pid_t spawn(char *extra)
 static void wait_for_line(const char *words)
 {
     for (int i = 0; i < 5000 && strstr(read_log(), words) == NULL; i++)
-        usleep(1000);
+        poll(NULL, 0, 1);
     assert_non_null(strstr(text, words));
 }
 
@@ -193,7 +194,7 @@ static void the_log_is_reopened_on_sighup(void **state)
     unlink(path);
     kill(pid, SIGHUP);
     for (int i = 0; i < 5000 && access(path, F_OK) != 0; i++)
-        usleep(1000);
+        poll(NULL, 0, 1);
     kill(pid, SIGTERM);
     assert_int_equal(status_of(pid), 0);
     assert_non_null(strstr(read_log(), "info stopped"));

@@ -17,7 +17,7 @@ static char text[65536];
 
 static int set_up(void **state)
 {
-    strcpy(path + sizeof path - 7, "XXXXXX");
+    memcpy(path + sizeof path - 7, "XXXXXX", 6);
     close(mkstemp(path));
     log_set_level(LOG_INFO);
     return log_open(path, NULL) != ERR_OK;
