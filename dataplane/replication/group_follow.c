@@ -13,7 +13,7 @@ void group_set_commit(struct group *g, uint64_t index)
 void group_acknowledge(struct group *g)
 {
     g->is_ack_due = false;
-    if (g->leader_replica == 0 || g->stable_term != g->term)
+    if (g->leader_replica == 0 || g->stable_term != g->term || group_is_leader_dead(g, g->support))
         return;
     struct group_message *m = group_say(g, MESSAGE_APPEND_RESPONSE, g->leader_replica, g->leader_node);
     m->is_granted = true;
@@ -172,6 +172,7 @@ void group_on_append(struct group *g, const struct group_message *m)
     }
     group_become_follower(g, m->term, m->from_replica, m->from_node);
     g->leader_heard_us = g->now_us;
+    g->leader_incarnation = m->incarnation;
     if (g->is_installing)
         return;
     if (has_previous(g, m))
@@ -212,6 +213,8 @@ void group_on_installed(struct group *g, const struct group_event *event)
     if (g->update->err != ERR_OK)
         return;
     g->is_installing = false;
+    if (event->term > g->term)
+        group_become_follower(g, event->term, 0, 0);
     group_log_reset(&g->log, event->index, event->term);
     g->truncations++;
     g->stable_index = g->commit_index = g->applied_index = event->index;

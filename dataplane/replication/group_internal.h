@@ -103,14 +103,15 @@ struct group {
     /* Follower. */
     uint64_t leader_replica;
     uint32_t leader_node;
-    uint64_t leader_heard_us; /* last APPEND of this term */
-    uint64_t leader_commit;   /* highest it told us */
-    uint64_t leader_sequence; /* of its newest APPEND */
-    uint64_t verified_index;  /* our log equals the leader's up to here */
-    bool is_ack_due;          /* an APPEND waits for the disk */
-    bool is_vote_due;         /* a granted vote waits for the disk */
-    uint32_t vote_node;       /* of the candidate */
-    uint64_t campaign_us;     /* when to campaign; 0 = not decided */
+    uint64_t leader_heard_us;    /* last APPEND of this term */
+    uint64_t leader_incarnation; /* of its node, then */
+    uint64_t leader_commit;      /* highest it told us */
+    uint64_t leader_sequence;    /* of its newest APPEND */
+    uint64_t verified_index;     /* our log equals the leader's up to here */
+    bool is_ack_due;             /* an APPEND waits for the disk */
+    bool is_vote_due;            /* a granted vote waits for the disk */
+    uint32_t vote_node;          /* of the candidate */
+    uint64_t campaign_us;        /* when to campaign; 0 = not decided */
 
     /* Rule 10: to whom our node's support was last confirmed, by an acknowledgement in confirmed_term. */
     uint64_t confirmed_replica;
@@ -172,6 +173,8 @@ bool group_log_bytes(const struct group_log *log, uint64_t after, uint64_t up_to
 
 /* ---- group_lease.c ---- */
 
+/* Its node has restarted since it was heard: it leads no more. */
+bool group_is_leader_dead(const struct group *g, const struct support *support);
 /* Until when the leader counts as alive, on our clock; 0 = not known or lost. */
 uint64_t group_leader_alive_until(const struct group *g, const struct support *support);
 /* Rule 10: nothing binds us against this candidate. */

@@ -1,9 +1,14 @@
 /* Promises and leases; why two leases never overlap: README.md. */
 #include "dataplane/replication/group_internal.h"
 
+bool group_is_leader_dead(const struct group *g, const struct support *support)
+{
+    return support_peer_incarnation(support, g->leader_node) > g->leader_incarnation;
+}
+
 uint64_t group_leader_alive_until(const struct group *g, const struct support *support)
 {
-    if (g->leader_replica == 0 || g->term <= g->relinquished_term)
+    if (g->leader_replica == 0 || g->term <= g->relinquished_term || group_is_leader_dead(g, support))
         return 0;
     bool is_confirmed = g->confirmed_term == g->term && g->confirmed_replica == g->leader_replica;
     if (!is_confirmed)

@@ -87,6 +87,10 @@ enum err group_restore_snapshot(struct group *g, uint64_t index, uint64_t term, 
     struct membership m;
     TRY(membership_decode(membership, &m));
     group_log_reset(&g->log, index, term);
+    if (term > g->term) {
+        g->term = term; /* a newcomer may get a snapshot before it hears of any term */
+        g->vote = 0;
+    }
     g->latest = m;
     g->previous = m;
     return ERR_OK;
