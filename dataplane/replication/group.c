@@ -66,7 +66,6 @@ void group_push_membership(struct group *g, const struct membership *m, uint64_t
     g->latest = *m;
     g->latest.index = index;
     g->latest.term = term;
-    g->is_hard_state_dirty = true;
     if (g->update != NULL)
         g->update->is_membership_changed = true;
 }
@@ -90,8 +89,8 @@ void group_hard_state_encode(struct group *g)
     buffer_append_u64(&g->hard_state, g->term);
     buffer_append_u64(&g->hard_state, g->vote);
     buffer_append_u64(&g->hard_state, g->commit_index < g->stable_index ? g->commit_index : g->stable_index);
-    membership_append(g, &g->latest);
-    membership_append(g, &g->previous);
+    membership_append(g, &g->stable_latest);
+    membership_append(g, &g->stable_previous);
     ASSERT(!buffer_has_failed(&g->hard_state));
 }
 
@@ -112,12 +111,27 @@ static void persist_finish(struct group *g)
 
 /* ---- The step ---- */
 
+/* The memberships whose entries are on disk by now go into the hard state, before those entries leave the log. */
+static void memberships_stabilise(struct group *g)
+{
+    const struct membership *latest = g->latest.index <= g->stable_index ? &g->latest : &g->previous;
+    if (latest->index > g->stable_index ||
+        (latest->index == g->stable_latest.index && latest->term == g->stable_latest.term))
+        return;
+    g->stable_latest = *latest;
+    g->stable_previous = g->previous;
+    g->is_hard_state_dirty = true;
+}
+
 static void on_persisted(struct group *g, const struct group_persist_token *token)
 {
     g->stable_term = token->term;
     g->stable_vote = token->vote;
-    if (token->truncations == g->truncations && token->last_index > g->stable_index)
-        g->stable_index = token->last_index;
+    if (token->truncations == g->truncations) {
+        if (token->last_index > g->stable_index)
+            g->stable_index = token->last_index;
+        memberships_stabilise(g);
+    }
     group_on_vote_stable(g);
     if (g->role == GROUP_LEADER)
         group_maybe_commit(g);

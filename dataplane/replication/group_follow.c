@@ -84,7 +84,6 @@ static void truncate_from(struct group *g, uint64_t index)
     g->update->persist.truncate_from = index;
     if (g->latest.index >= index) {
         g->latest = g->previous;
-        g->is_hard_state_dirty = true;
         g->update->is_membership_changed = true;
     }
 }
@@ -220,7 +219,8 @@ void group_on_installed(struct group *g, const struct group_event *event)
     g->stable_index = g->commit_index = g->applied_index = event->index;
     uint64_t membership_term = 0; /* only compared for entries in the log */
     group_push_membership(g, &membership, event->membership_index, membership_term);
-    g->previous = g->latest;
+    g->previous = g->stable_latest = g->stable_previous = g->latest;
+    g->is_hard_state_dirty = true;
     if (g->leader_replica != 0 && g->verified_index < event->index)
         g->verified_index = event->index;
     if (g->verified_index > event->index)

@@ -29,6 +29,7 @@ enum {
     GROUP_SNAPSHOT_ASK_US = 1000 * 1000,       /* how often to see whether a snapshot is on its way in */
     GROUP_SNAPSHOT_RETRY_US = 5 * 1000 * 1000, /* a follower that refuses entries after this has not got it */
     HARD_STATE_FORMAT = 1,
+    RESTORED_MAX = 4, /* one can be truncated at a time */
 };
 
 /* Terms come in runs: entries first_index .. (the next run's first_index - 1) have this term. */
@@ -83,6 +84,12 @@ struct group {
     uint64_t vote;
     struct membership latest;   /* counts now */
     struct membership previous; /* counts again if latest is truncated; always committed */
+    /* What the hard state says: only memberships whose entries are on disk, as the entries of a torn batch are lost and
+     * its hard state may not be. */
+    struct membership stable_latest;
+    struct membership stable_previous;
+    struct membership restored[RESTORED_MAX]; /* restart: memberships among the log's entries, newest first */
+    uint32_t restored_count;
     uint64_t stable_term;
     uint64_t stable_vote;
     uint64_t stable_index; /* entries up to here are on disk */

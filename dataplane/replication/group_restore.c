@@ -37,9 +37,30 @@ enum err group_restore_hard_state(struct group *g, struct slice body)
     g->term = term;
     g->vote = vote;
     g->commit_index = commit;
-    g->latest = latest;
-    g->previous = previous;
+    g->stable_latest = latest;
+    g->stable_previous = previous;
     return ERR_OK;
+}
+
+static void restored_cut(struct group *g, uint64_t from_index)
+{
+    while (g->restored_count > 0 && g->restored[0].index >= from_index) {
+        g->restored_count--;
+        for (uint32_t i = 0; i < g->restored_count; i++)
+            g->restored[i] = g->restored[i + 1];
+    }
+}
+
+static void restored_push(struct group *g, const struct membership *m, uint64_t index, uint64_t term)
+{
+    if (g->restored_count == RESTORED_MAX)
+        g->restored_count--;
+    for (uint32_t i = g->restored_count; i > 0; i--)
+        g->restored[i] = g->restored[i - 1];
+    g->restored_count++;
+    g->restored[0] = *m;
+    g->restored[0].index = index;
+    g->restored[0].term = term;
 }
 
 enum err group_restore_truncate_suffix(struct group *g, uint64_t from_index)
@@ -47,8 +68,7 @@ enum err group_restore_truncate_suffix(struct group *g, uint64_t from_index)
     if (from_index < g->log.first_index)
         return ERR_CORRUPT;
     group_log_truncate_suffix(&g->log, from_index);
-    if (g->latest.index >= from_index)
-        g->latest = g->previous;
+    restored_cut(g, from_index);
     return ERR_OK;
 }
 
@@ -63,13 +83,11 @@ enum err group_restore_entry(struct group *g, uint64_t index, uint64_t term, str
     bool is_membership = body.data[0] == ENTRY_MEMBERSHIP;
     if (is_membership)
         TRY(membership_decode(slice_from(body, 1), &membership));
-    bool is_known = is_membership && g->latest.index == index && g->latest.term == term;
     group_log_truncate_suffix(&g->log, index);
+    restored_cut(g, index);
     group_log_append(&g->log, term, body.length);
-    if (g->latest.index >= index && !is_known && g->latest.index <= g->log.last_index)
-        g->latest = g->previous;
-    if (is_membership && index > g->latest.index)
-        group_push_membership(g, &membership, index, term);
+    if (is_membership)
+        restored_push(g, &membership, index, term);
     return ERR_OK;
 }
 
@@ -91,25 +109,46 @@ enum err group_restore_snapshot(struct group *g, uint64_t index, uint64_t term, 
         g->term = term; /* a newcomer may get a snapshot before it hears of any term */
         g->vote = 0;
     }
-    g->latest = m;
-    g->previous = m;
+    g->stable_latest = m;
+    g->stable_previous = m;
+    g->restored_count = 0;
     return ERR_OK;
 }
 
-/* The memberships of the hard state, as far as their entries are really there. */
+/* Its entry is in the log, or has left it at the front. */
+static bool is_membership_valid(const struct group *g, const struct membership *m)
+{
+    uint64_t term;
+    if (m->index > g->log.last_index)
+        return false;
+    return m->index < g->log.first_index || (group_log_term(&g->log, m->index, &term) && term == m->term);
+}
+
+/* The two newest that are valid, from the hard state and from the log's entries. */
 static enum err memberships_settle(struct group *g)
 {
-    for (int i = 0; i < 2; i++) {
-        uint64_t term;
-        bool is_in_log = g->latest.index >= g->log.first_index && g->latest.index <= g->log.last_index;
-        bool is_lost = g->latest.index > g->log.last_index;
-        if (is_in_log)
-            is_lost = !group_log_term(&g->log, g->latest.index, &term) || term != g->latest.term;
-        if (!is_lost)
-            return ERR_OK;
-        g->latest = g->previous;
-    }
-    return ERR_CORRUPT;
+    const struct membership *known[RESTORED_MAX + 2];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < g->restored_count; i++)
+        known[count++] = &g->restored[i];
+    known[count++] = &g->stable_latest;
+    known[count++] = &g->stable_previous;
+    const struct membership *latest = NULL;
+    const struct membership *previous = NULL;
+    for (uint32_t i = 0; i < count; i++)
+        if (is_membership_valid(g, known[i]) && (latest == NULL || known[i]->index > latest->index))
+            latest = known[i];
+    if (latest == NULL)
+        return ERR_CORRUPT;
+    for (uint32_t i = 0; i < count; i++)
+        if (is_membership_valid(g, known[i]) && known[i]->index < latest->index &&
+            (previous == NULL || known[i]->index > previous->index))
+            previous = known[i];
+    g->latest = *latest;
+    g->previous = previous == NULL ? *latest : *previous;
+    g->stable_latest = g->latest;
+    g->stable_previous = g->previous;
+    return ERR_OK;
 }
 
 enum err group_start(struct group *g, uint64_t applied_index, uint64_t applied_term, uint64_t now_us)
@@ -128,7 +167,7 @@ enum err group_start(struct group *g, uint64_t applied_index, uint64_t applied_t
     g->stable_index = g->log.last_index;
     g->stable_term = g->term;
     g->stable_vote = g->vote;
-    g->is_hard_state_dirty = false;
+    g->is_hard_state_dirty = g->restored_count > 0; /* their entries may leave the log */
     g->now_us = now_us;
     g->is_started = true;
     return ERR_OK;
@@ -142,8 +181,8 @@ enum err group_bootstrap(struct group *g, const struct member *members, uint32_t
     if (membership_find(&m, g->options.replica_id) == NULL)
         return ERR_INVALID;
     *ret_update = (struct group_update){0};
-    g->latest = m;
-    g->previous = m;
+    g->stable_latest = m;
+    g->stable_previous = m;
     group_hard_state_encode(g);
     ret_update->persist.is_needed = true;
     ret_update->persist.has_hard_state = true;
