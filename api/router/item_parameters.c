@@ -1,5 +1,6 @@
 #include "api/router/item_parameters.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "api/json/attribute_reader.h"
@@ -110,10 +111,15 @@ static enum err read_text(struct reading *at, struct slice *to)
     return field_string(&at->json, &at->r->arena, to, at->error);
 }
 
-static enum err read_legacy(struct reading *at, const char *name)
+/* Older than expressions; the bits of `legacy`. */
+static const char *const legacy_names[] = {"AttributesToGet", "AttributeUpdates", "Expected",
+                                           "ConditionalOperator"};
+enum { LEGACY_COUNT = sizeof legacy_names / sizeof legacy_names[0] };
+
+static enum err read_legacy(struct reading *at, size_t index)
 {
     if (json_peek(&at->json) != JSON_NULL)
-        at->p->unsupported = slice_from_string(name);
+        at->p->legacy |= 1u << index;
     return json_skip(&at->json) ? ERR_OK : field_syntax_error(at->error);
 }
 
@@ -128,8 +134,6 @@ static enum err read_consistent(struct reading *at)
 /* What each operation takes; anything else is skipped, as DynamoDB does. */
 static enum err read_field(struct reading *at, struct json_string name)
 {
-    static const char *const legacy[] = {"AttributesToGet", "Expected", "ConditionalOperator",
-                                         "AttributeUpdates"};
     struct item_parameters *p = at->p;
     bool is_write = p->operation != ITEM_GET;
     if (json_string_equals(name, "TableName"))
@@ -156,9 +160,9 @@ static enum err read_field(struct reading *at, struct json_string name)
         return read_text(at, &p->return_metrics);
     if (is_write && json_string_equals(name, "ReturnValuesOnConditionCheckFailure"))
         return read_text(at, &p->return_on_failure);
-    for (size_t i = 0; i < sizeof legacy / sizeof legacy[0]; i++)
-        if (json_string_equals(name, legacy[i]))
-            return read_legacy(at, legacy[i]);
+    for (size_t i = 0; i < LEGACY_COUNT; i++)
+        if (json_string_equals(name, legacy_names[i]))
+            return read_legacy(at, i);
     return json_skip(&at->json) ? ERR_OK : field_syntax_error(at->error);
 }
 
@@ -215,6 +219,34 @@ static enum err check_return_values(const struct item_parameters *p, struct erro
     return error_set(error, ERR_VALIDATION, "ReturnValues can only be ALL_OLD or NONE");
 }
 
+static void add_name(char *list, size_t bytes, const char *name)
+{
+    size_t length = strlen(list);
+    (void)snprintf(list + length, bytes - length, "%s%s", length == 0 ? "" : ", ", name); /* they all fit */
+}
+
+static enum err check_legacy(const struct item_parameters *p, struct error *error)
+{
+    char old[128] = "", new[128] = "";
+    if (p->legacy == 0)
+        return ERR_OK;
+    for (size_t i = 0; i < LEGACY_COUNT; i++)
+        if ((p->legacy & (1u << i)) != 0)
+            add_name(old, sizeof old, legacy_names[i]);
+    if (p->projection_text.data != NULL)
+        add_name(new, sizeof new, "ProjectionExpression");
+    if (p->update_text.data != NULL)
+        add_name(new, sizeof new, "UpdateExpression");
+    if (p->condition_text.data != NULL)
+        add_name(new, sizeof new, "ConditionExpression");
+    if (new[0] == '\0')
+        return error_set(error, ERR_VALIDATION, "The parameter '%s' is not served yet: use expressions", old);
+    return error_set(error, ERR_VALIDATION,
+                     "Can not use both expression and non-expression parameters in the same request: "
+                     "Non-expression parameters: {%s} Expression parameters: {%s}",
+                     old, new);
+}
+
 static enum err check_substitutions(const struct item_parameters *p, struct error *error)
 {
     bool has_any =
@@ -261,9 +293,7 @@ enum err item_parameters_read(struct request *r, enum item_operation operation,
     struct reading at = {.r = r, .p = p, .error = error, .later = {.code = ERR_OK}};
     TRY(read_body(&at));
     TRY(check_model(p, error));
-    if (p->unsupported.length > 0)
-        return error_set(error, ERR_VALIDATION, "The parameter '%.*s' is not served yet: use expressions",
-                         SLICE_PRINTF(p->unsupported));
+    TRY(check_legacy(p, error));
     TRY(check_return_values(p, error));
     if (at.later.code != ERR_OK) {
         *error = at.later;

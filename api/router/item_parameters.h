@@ -30,7 +30,7 @@ struct item_parameters {
     int values; /* as dataplane.proto numbers them */
     enum capacity_detail capacity;
     bool returns_old_on_failure;
-    struct slice unsupported; /* a legacy parameter that was given */
+    unsigned legacy; /* which parameters older than expressions were given, a bit each */
 };
 
 /* Steps 1 to 3. The programs are released by item_parameters_deinit, also after failure.
