@@ -92,9 +92,11 @@ def read_reply(connection):
     for line in lines[1:]:
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    length = int(headers.get("content-length", "0"))
-    while len(body) < length:
+    length = int(headers.get("content-length", "-1"))  # without one the body lasts until the connection ends
+    while length < 0 or len(body) < length:
         piece = connection.recv(65536)
+        if not piece and length < 0:
+            break
         if not piece:
             raise ConnectionError("closed within an answer")
         body += piece
