@@ -30,9 +30,28 @@ void node_fail(struct node *n, const char *what, enum err err)
     n->options.on_failed(n->options.data);
 }
 
+/* Reads and writes are answered, the rest is one-way: a frame says for itself which it is, and is not to be
+ * believed. */
+static bool is_as_its_type(struct wire_call call, uint16_t type)
+{
+    bool is_answered = type == DATAPLANE_FRAME_READ || type == DATAPLANE_FRAME_WRITE;
+    return is_answered == !call.is_one_way;
+}
+
+static void refuse_malformed(struct node *n, struct wire_call call)
+{
+    metric_increment(&n->metrics.messages_malformed);
+    if (!call.is_one_way)
+        wire_refuse(call, ERR_INVALID);
+}
+
 static void on_request(struct wire_call call, const struct frame *frame, void *data)
 {
     struct node *n = data;
+    if (!is_as_its_type(call, frame->type)) {
+        refuse_malformed(n, call);
+        return;
+    }
     switch (frame->type) {
     case DATAPLANE_FRAME_READ:
         request_on_read(n, call, frame);
@@ -47,9 +66,7 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
         replica_on_frame(n, call, frame);
         break;
     default:
-        metric_increment(&n->metrics.messages_malformed);
-        if (!call.is_one_way)
-            wire_refuse(call, ERR_INVALID);
+        refuse_malformed(n, call);
         break;
     }
 }
