@@ -1,8 +1,8 @@
 """`./dev bench`: load on a running fleet, and in the same run the same work on PostgreSQL and dynalite.
 
-Prints rates, ratios beside their bounds, latencies at half load and the CPU time of every process per request; the same
-as JSON in SLUICE_HOME/bench.json; a one-line summary last. Exits 1 when a ratio is under its bound, an operation failed
-or a read found nothing.
+Prints rates, ratios beside their bounds, latencies at half load and the CPU time of every process per
+request; the same as JSON in SLUICE_HOME/bench.json; a one-line summary last. Exits 1 when a ratio is under
+its bound, an operation failed or a read found nothing.
 """
 
 import argparse
@@ -49,6 +49,10 @@ QUICK = Plan(keys=20_000, dynalite_keys=5_000, rounds=2, closed=4, half=4, dynal
 
 def say(text):
     print(f"    {text}", file=sys.stderr, flush=True)
+
+
+def median_rate(runs):
+    return statistics.median(run["ops_per_s"] for run in runs)
 
 
 def median_run(runs):
@@ -117,7 +121,7 @@ def full_run(sluice, scratch, plan):
     try:
         postgres.load()
         closed = compare(sluice, postgres, plan)
-        rates = {workload: {name: statistics.median(run["ops_per_s"] for run in runs) for name, runs in systems.items()}
+        rates = {workload: {name: median_rate(runs) for name, runs in systems.items()}
                  for workload, systems in closed.items()}
         half = at_half_load(sluice, postgres, plan, rates)
     finally:
@@ -125,7 +129,7 @@ def full_run(sluice, scratch, plan):
     more = mixes(sluice, plan)
     results = {"loaded": loaded, "closed": closed, "rates": rates, "half_load": half, "mixes": more,
                "dynalite": on_dynalite(sluice.binary, free_port(port + 100), plan),
-               "ratios": {workload: rates[workload]["sluice"] / rates[workload]["postgres"] for workload in BOUNDS}}
+               "ratios": {workload: rate["sluice"] / rate["postgres"] for workload, rate in rates.items()}}
     return results
 
 
@@ -143,9 +147,9 @@ def arguments():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="about a minute instead of five")
     parser.add_argument("--half-load-minutes", type=float, metavar="N",
-                        help="instead: N minutes of YCSB A at half load; longest pause, p99.9, and what went with slow seconds")
+                        help="instead: N minutes of YCSB A at half load; longest pause, p99.9, slow seconds")
     parser.add_argument("--idle-groups", type=int, metavar="N",
-                        help="instead: N groups on each node; memory of an idle group and messages per second")
+                        help="instead: N groups on each node; memory of an idle group, messages per second")
     parser.add_argument("--binaries", default="build/release", help="where the programs are")
     return parser.parse_args()
 

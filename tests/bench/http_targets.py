@@ -68,7 +68,7 @@ class HttpTarget:
         return self._run(load=True)
 
     def measure(self, workload, seconds, **options):
-        """A run after a second of warm-up; the report also says what each process spent: cpu_us {name: us}."""
+        """A run after a second of warm-up; the report also has cpu_us: {process: us it spent}."""
         self._run(workload=workload, seconds=1, warmup_seconds=0)
         meter = CpuMeter(self.processes())
         report = self._run(workload=workload, seconds=seconds, warmup_seconds=0, **options)
@@ -100,8 +100,9 @@ class Sluice(HttpTarget):
             except BaseException:
                 fleet.down()
                 raise
-        key = fleet.environment()
-        super().__init__(binary, fleet.layout.port, (key["AWS_ACCESS_KEY_ID"], key["AWS_SECRET_ACCESS_KEY"]), keys)
+        values = fleet.environment()
+        identity = (values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"])
+        super().__init__(binary, fleet.layout.port, identity, keys)
 
     def processes(self):
         return {row["name"]: (row["pid"], row["role"] == "postgres") for row in self.fleet.rows()}

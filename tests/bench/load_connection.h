@@ -35,7 +35,8 @@ void load_connection_init(struct load_connection *c);
 /* Closes what is open. */
 void load_connection_deinit(struct load_connection *c);
 
-/* Begin to connect, watched by `epoll` with the connection's address as its data. ERR_UNAVAILABLE; then closed. */
+/* Begin to connect, watched by `epoll` with the connection's address as its data. ERR_UNAVAILABLE; then it is
+ * closed. */
 enum err load_connection_open(struct load_connection *c, int epoll,
                               const struct sockaddr_in *address) MUST_CHECK;
 void load_connection_close(struct load_connection *c);

@@ -1,5 +1,5 @@
-/* sluice-load: signed load against a DynamoDB endpoint. AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY come from the
- * environment, all else from load.def. Exits 1 when not one operation succeeded or a setting is wrong. */
+/* sluice-load: signed load against a DynamoDB endpoint. AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY come from
+ * the environment, all else from load.def. Exits 1 when not one operation succeeded or a setting is wrong. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

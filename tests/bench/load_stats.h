@@ -1,7 +1,7 @@
 /* What came of a run: latencies, errors by name, pauses, slow seconds; and its report.
  *
- * Times are the caller's: boot clock for durations, wall clock for what a person looks up in a log. Nothing before
- * begin_us counts. A pause is the time between two successful answers, whoever asked. */
+ * Times are the caller's: boot clock for durations, wall clock for what a person looks up in a log. Nothing
+ * before begin_us counts. A pause is the time between two successful answers, whoever asked. */
 #pragma once
 
 #include <stdbool.h>

@@ -85,8 +85,8 @@ static int compare_counts(const void *a, const void *b)
     return *x < *y ? 1 : *x > *y ? -1 : 0;
 }
 
-/* With theta 0.99 over 1,000 keys, 1 / zeta = 13 % of the draws go to the first and 1 / (2^0.99 zeta) = 6.5 % to the
- * second. */
+/* With theta 0.99 over 1,000 keys, 1 / zeta = 13 % of the draws go to the first and 1 / (2^0.99 zeta) = 6.5 %
+ * to the second. */
 static void zipfian_keys_are_as_hot_as_promised(void **state)
 {
     static unsigned counts[1000];

@@ -1,7 +1,7 @@
 """A long run at half load, and what else happened in its slow seconds.
 
-A watcher reads every process's counters once a second, the machine's stolen time and pressure, and how late its own short
-sleeps end: when those are late too, the machine stood still and not one of our processes.
+A watcher reads every process's counters once a second, the machine's stolen time and pressure, and how late
+its own short sleeps end: when those are late too, the machine stood still and not one of our processes.
 """
 
 import threading
@@ -20,7 +20,8 @@ EPISODES_MAX = 12
 
 def _machine():
     """Counters of the machine: stolen time in ticks, pressure in us."""
-    values = {"steal_ticks": float(Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[8])}
+    cpu = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0]
+    values = {"steal_ticks": float(cpu.split()[8])}
     for kind in ("io", "memory"):
         try:
             line = Path(f"/proc/pressure/{kind}").read_text(encoding="ascii").split("\n", 1)[0]
@@ -48,7 +49,7 @@ class Watcher(threading.Thread):
             second = int(time.time()) - 1  # the one that has just ended
             now = self._look()
             self.samples[second] = {
-                process: {name: value - before.get(process, {}).get(name, 0) for name, value in counters.items()}
+                process: {name: value - before[process].get(name, 0) for name, value in counters.items()}
                 for process, counters in now.items() if process in before}
             before = now
 
@@ -64,8 +65,7 @@ class Watcher(threading.Thread):
                 counters = metrics(row["admin_url"])
             except OSError:
                 continue
-            found[row["name"]] = {name: value for name, value in counters.items()
-                                  if name.endswith("_total") and not name.startswith("sluice_loop_turns_count")}
+            found[row["name"]] = {name: value for name, value in counters.items() if name.endswith("_total")}
         return found
 
     def _sleep(self):
@@ -98,7 +98,8 @@ def _unusual(samples, medians):
     for key, total in totals.items():
         usual = medians.get(key, 0) * len(samples)
         if total > UNUSUAL * usual and total > 0:
-            found.append((usual == 0, total / max(1, usual), f"{key[0]} {key[1]} +{total:g} (usually {usual:g})"))
+            text = f"{key[0]} {key[1]} +{total:g} (usually {usual:g})"
+            found.append((usual == 0, total / max(1, usual), text))
     return [text for _, _, text in sorted(found, reverse=True)[:NAMES_MAX]]
 
 
@@ -147,9 +148,11 @@ def hunt(sluice, seconds, say):
     report.print_others([run])
     _print_episodes(run["episodes"])
     latency = run["latency_us"]
-    summary = (f"{seconds / 60:g} minutes at {rate:,} per s: longest pause {run['pause_us_max'] / 1000:.1f} ms, "
-               f"p50 {latency['p50'] / 1000:.2f} p99 {latency['p99'] / 1000:.2f} p99.9 {latency['p999'] / 1000:.2f} "
-               f"max {latency['max'] / 1000:.1f} ms, {len(run['slow_seconds'])} seconds with operations over 50 ms")
+    ms = {name: us / 1000 for name, us in latency.items()}
+    summary = (f"{seconds / 60:g} minutes at {rate:,} per s: "
+               f"longest pause {run['pause_us_max'] / 1000:.1f} ms, "
+               f"p50 {ms['p50']:.2f} p99 {ms['p99']:.2f} p99.9 {ms['p999']:.2f} max {ms['max']:.1f} ms, "
+               f"{len(run['slow_seconds'])} seconds with operations over 50 ms")
     violated = [f"errors: {run['errors']}"] if run["error_count"] else []
     violated += [f"{run['missing']} reads found nothing"] if run["missing"] else []
     return {"half_load": run, "rate": rate}, summary, violated
@@ -160,8 +163,10 @@ def _print_episodes(episodes):
     print(f"\n{len(episodes)} episodes of slow seconds" + (f"; the worst {len(worst)}:" if episodes else ""))
     for episode in sorted(worst, key=lambda one: one["at"]):
         at = time.strftime("%H:%M:%S", time.gmtime(episode["at"]))
-        print(f"\n{at} UTC, {episode['until'] - episode['at'] + 1} s: {episode['count']} operations over 50 ms, up to "
-              f"{episode['latency_us_max'] / 1000:.1f} ms; a 5 ms sleep ended {episode['machine_late_ms']:.1f} ms late")
+        length = episode["until"] - episode["at"] + 1
+        print(f"\n{at} UTC, {length} s: {episode['count']} operations over 50 ms, "
+              f"up to {episode['latency_us_max'] / 1000:.1f} ms; "
+              f"a 5 ms sleep ended {episode['machine_late_ms']:.1f} ms late")
         for text in episode["unusual"]:
             print(f"    {text}")
     print()

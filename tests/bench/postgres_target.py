@@ -1,7 +1,7 @@
 """The same work on PostgreSQL: a private cluster of its own, pgbench with 16 clients over the unix socket.
 
-Upsert and select by key of a JSONB document of 940 bytes, prepared statements, synchronous_commit = on. It gets more
-memory and rarer checkpoints than Debian's defaults, as somebody who runs it in earnest would give it.
+Upsert and select by key of a JSONB document of 940 bytes, prepared statements, synchronous_commit = on. It
+gets more memory and rarer checkpoints than Debian's defaults, as one who runs it in earnest would give it.
 """
 
 import json
@@ -57,8 +57,8 @@ class PostgresTarget:
         with open(Path(self.layout.postgres().data_dir, "postgresql.conf"), "a", encoding="utf-8") as conf:
             conf.write(SETTINGS)
         with open(self.layout.path("log", "postgres.log"), "ab") as log:
-            self.server = subprocess.Popen(postgres.command(self.layout), stdin=subprocess.DEVNULL, stdout=log,
-                                           stderr=log, cwd="/", start_new_session=True)
+            self.server = subprocess.Popen(postgres.command(self.layout), stdin=subprocess.DEVNULL,
+                                           stdout=log, stderr=log, cwd="/", start_new_session=True)
         self._wait_ready()
         postgres.create_database(self.layout)
 
@@ -72,8 +72,8 @@ class PostgresTarget:
         raise LoadError("PostgreSQL is not ready: see its log")
 
     def _address(self):
-        return ["-h", str(self.layout.path("postgres", "socket")), "-p", str(self.layout.postgres().ports["data"]),
-                "-U", "sluice"]
+        return ["-h", str(self.layout.path("postgres", "socket")),
+                "-p", str(self.layout.postgres().ports["data"]), "-U", "sluice"]
 
     def processes(self):
         return {"postgres": (self.server.pid, True)}
@@ -83,13 +83,14 @@ class PostgresTarget:
                f"INSERT INTO bench SELECT 'user' || lpad(g::text, 12, '0'), '{document()}'::jsonb "
                f"FROM generate_series(0, {self.keys - 1}) g;"
                "VACUUM ANALYZE bench; CHECKPOINT;")
-        command = [str(postgres.BINARIES / "psql"), *self._address(), "-d", "sluice", "-q", "-v", "ON_ERROR_STOP=1"]
+        command = [str(postgres.BINARIES / "psql"), *self._address(), "-d", "sluice", "-q",
+                   "-v", "ON_ERROR_STOP=1"]
         for statement in filter(None, sql.split(";")):
             subprocess.run([*command, "-c", statement], check=True, stdout=subprocess.DEVNULL)
 
     def measure(self, workload, seconds, rate=0):
-        """As HttpTarget.measure: ops, ops_per_s, cpu_us; with a rate also latency_us, which pgbench then counts from the
-        scheduled start, as sluice-load does. Without one no transaction is logged: that would slow it down."""
+        """As HttpTarget.measure: ops, ops_per_s, cpu_us; with a rate also latency_us, which pgbench then
+        counts from the scheduled start, as sluice-load does. Without one it logs nothing, which costs."""
         with tempfile.TemporaryDirectory() as directory:
             script = Path(directory, "script.sql")
             script.write_text(SCRIPTS[workload], encoding="ascii")
@@ -107,9 +108,9 @@ class PostgresTarget:
             return {**report, "latency_us": _latencies(directory)} if rate else report
 
     def _pgbench(self, script, seconds, *more):
-        command = [str(postgres.BINARIES / "pgbench"), *self._address(), "-n", "-M", "prepared", "-f", str(script),
-                   "-c", str(CLIENTS), "-j", "2", "-T", str(seconds), "-D", f"keys={self.keys}",
-                   "-D", f"document={document()}", *more, "sluice"]
+        command = [str(postgres.BINARIES / "pgbench"), *self._address(), "-n", "-M", "prepared",
+                   "-f", str(script), "-c", str(CLIENTS), "-j", "2", "-T", str(seconds),
+                   "-D", f"keys={self.keys}", "-D", f"document={document()}", *more, "sluice"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise LoadError(f"pgbench: {done.stderr.strip()}")

@@ -78,7 +78,7 @@ class CpuMeter:
 
 
 def settle(processes, seconds_max=15):
-    """Wait until the processes rest (compaction, checkpoints), so that one system's aftermath is not another's load."""
+    """Wait until the processes rest (compaction, checkpoints): no system pays for another's aftermath."""
     deadline = time.monotonic() + seconds_max
     while time.monotonic() < deadline:
         meter = CpuMeter(processes)

@@ -8,9 +8,10 @@ WORK = {"put": "PutItem / upsert", "c": "GetItem / select"}
 
 
 def machine():
-    models = [line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-              if line.startswith("model name")]
-    return {"cores": os.cpu_count(), "model": models[0] if models else "?", "load_average": os.getloadavg()[0]}
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return {"cores": os.cpu_count(), "model": models[0] if models else "?",
+            "load_average": os.getloadavg()[0]}
 
 
 def _ms(us):
@@ -45,19 +46,23 @@ def print_cpu(title, runs):
 def print_others(runs):
     """A busy machine explains figures that nothing else does."""
     shares = [run["others_share"] for run in runs]
-    print(f"\nUnrelated processes took {100 * statistics.median(shares):.0f} % of the machine in the median run, "
-          f"{100 * max(shares):.0f} % at most." + ("  THESE FIGURES ARE DISTURBED." if max(shares) > 0.1 else ""))
+    verdict = "  THESE FIGURES ARE DISTURBED." if max(shares) > 0.1 else ""
+    median = 100 * statistics.median(shares)
+    print(f"\nUnrelated processes took {median:.0f} % of the machine in the median run, "
+          f"{100 * max(shares):.0f} % at most.{verdict}")
 
 
 def print_comparison(results, bounds, median_run):
     rates, dynalite = results["rates"], results["dynalite"]
-    print("\nOperations per second, closed loop, 900-byte items; Sluice and dynalite at 64 connections, PostgreSQL at 16 clients")
+    print("\nOperations per second, closed loop, 900-byte items; Sluice and dynalite at 64 connections, "
+          "PostgreSQL at 16 clients")
     print(f"  {'':<20}{'Sluice':>10}{'PostgreSQL':>12}{'ratio':>8}{'bound':>8}{'dynalite':>10}{'ratio':>8}")
     for workload, bound in bounds.items():
         ours, other = rates[workload]["sluice"], dynalite[workload]["ops_per_s"]
         ratio = results["ratios"][workload]
-        print(f"  {WORK[workload]:<20}{ours:>10,.0f}{rates[workload]['postgres']:>12,.0f}{ratio:>8.2f}{bound:>8.2f}"
-              f"{other:>10,.0f}{ours / other:>8.1f}{'' if ratio >= bound else '   UNDER ITS BOUND'}")
+        verdict = "" if ratio >= bound else "   UNDER ITS BOUND"
+        print(f"  {WORK[workload]:<20}{ours:>10,.0f}{rates[workload]['postgres']:>12,.0f}{ratio:>8.2f}"
+              f"{bound:>8.2f}{other:>10,.0f}{ours / other:>8.1f}{verdict}")
 
     print_latencies("Half load, open loop", [
         (f"{WORK[workload]}, {name}", run) for workload, systems in results["half_load"].items()
@@ -66,14 +71,13 @@ def print_comparison(results, bounds, median_run):
         *((f"{WORK[workload]}, sluice", median_run(systems["sluice"]))
           for workload, systems in results["closed"].items()),
         *((f"{name}, zipfian", run) for name, run in results["mixes"].items())])
+    closed, half = results["closed"], results["half_load"]
     print_cpu("CPU us per request", [
-        *((f"{'Put' if workload == 'put' else 'Get'}, closed", median_run(results["closed"][workload]["sluice"]))
-          for workload in bounds),
-        *((f"{'Put' if workload == 'put' else 'Get'}, half", results["half_load"][workload]["sluice"])
-          for workload in bounds)])
+        ("Put, closed", median_run(closed["put"]["sluice"])),
+        ("Get, closed", median_run(closed["c"]["sluice"])),
+        ("Put, half", half["put"]["sluice"]), ("Get, half", half["c"]["sluice"])])
     print_cpu("The same, PostgreSQL", [
-        (f"{'upsert' if workload == 'put' else 'select'}", median_run(results["closed"][workload]["postgres"]))
-        for workload in bounds])
+        ("upsert", median_run(closed["put"]["postgres"])), ("select", median_run(closed["c"]["postgres"]))])
     print_others([run for systems in results["closed"].values() for runs in systems.values() for run in runs])
     print()
 
@@ -82,7 +86,8 @@ def summary(results, bounds):
     parts = []
     for workload, name in (("put", "PutItem"), ("c", "GetItem")):
         half = results["half_load"][workload]["sluice"]["latency_us"]
-        parts.append(f"{name} {results['rates'][workload]['sluice']:,.0f}/s = {results['ratios'][workload]:.2f} x PostgreSQL "
-                     f"(bound {bounds[workload]}), half load p50 {_ms(half['p50'])} p99 {_ms(half['p99'])} "
+        parts.append(f"{name} {results['rates'][workload]['sluice']:,.0f}/s = "
+                     f"{results['ratios'][workload]:.2f} x PostgreSQL (bound {bounds[workload]}), "
+                     f"half load p50 {_ms(half['p50'])} p99 {_ms(half['p99'])} "
                      f"p99.9 {_ms(half['p999'])} ms")
     return "; ".join(parts)
