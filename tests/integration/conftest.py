@@ -152,3 +152,8 @@ def assert_refused(reply, name, message=None, status=400):
     assert re.fullmatch("[0-9A-Z]{52}", reply.headers["x-amzn-requestid"])
     assert int(reply.headers["x-amz-crc32"]) == zlib.crc32(reply.body)
     assert reply.headers["content-type"] == "application/x-amz-json-1.0"
+
+
+@pytest.fixture(scope="session")
+def cluster_id(fleet):
+    return fleet.layout.cluster_id()
