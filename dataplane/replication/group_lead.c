@@ -425,7 +425,9 @@ enum err group_propose(struct group *g, struct slice body)
 static bool is_caught_up(struct group *g, uint64_t replica_id)
 {
     const struct progress *p = progress_find(g, replica_id);
-    return p == NULL || p->match_index + GROUP_PROMOTE_LAG_ENTRIES >= g->log.last_index;
+    /* It has at least acknowledged that it is a member: one that never answered may not even exist. */
+    return p == NULL || (p->match_index >= g->latest.index &&
+                         p->match_index + GROUP_PROMOTE_LAG_ENTRIES >= g->log.last_index);
 }
 
 enum err group_change(struct group *g, const struct membership_change *change)

@@ -165,6 +165,15 @@ static void stall(struct world *w, struct sim_node *n)
     world_trace(w, "node %u: stalls for %llu ms", n->id, (unsigned long long)(for_us / MS));
 }
 
+/* Clients reach a leader that is cut off from the others, and that pauses until they have another one. */
+static void gray_failure(struct world *w, struct sim_node *n)
+{
+    unblock(w);
+    isolate(w, n, true, true, false);
+    if (n->is_up)
+        n->stalled_until_us = w->now_us + w->lease_us + world_uniform(w, 200 * MS, 3 * SECOND);
+}
+
 static void clock_fault(struct world *w, struct sim_node *n)
 {
     clock_set_rate(w, n, (int64_t)world_uniform(w, 0, 2 * CLOCK_RATE_PPM) - CLOCK_RATE_PPM);
@@ -188,8 +197,10 @@ void faults_next(struct world *w)
         unblock(w);
     else if (at < 68)
         network_mood(w);
-    else if (at < 80)
+    else if (at < 75)
         stall(w, victim(w));
+    else if (at < 80)
+        gray_failure(w, leading_node(w));
     else if (at < 85)
         clock_fault(w, any_node(w));
     else if (at < 89)
@@ -218,8 +229,14 @@ void faults_plan(struct world *w)
 /* The elected leader's first moments are the interesting ones. */
 void faults_on_elected(struct world *w, struct sim_replica *r)
 {
-    if (w->is_healing || !w->is_stormy || !world_chance(w, 250 * 1000))
+    if (w->is_healing || !w->is_stormy || !world_chance(w, 400 * 1000))
         return;
+    if (world_chance(w, 300 * 1000)) {
+        /* Its no-op reaches its own disk and no other. */
+        unblock(w);
+        isolate(w, &w->nodes[r->node_no], true, true, false);
+        return;
+    }
     struct sim_event *event = world_schedule(w, w->now_us + world_uniform(w, 200, 12 * MS), SIM_DOOM);
     event->node = r->node_no;
     event->life = w->nodes[r->node_no].life;
@@ -240,6 +257,14 @@ void faults_doom(struct world *w, struct sim_node *n)
     default:
         node_crash(w, n, world_chance(w, 400 * 1000), downtime(w));
     }
+}
+
+void faults_on_transfer(struct world *w, struct sim_replica *r)
+{
+    if (w->is_healing || !world_chance(w, 300 * 1000))
+        return;
+    unblock(w);
+    isolate(w, &w->nodes[r->node_no], true, false, false);
 }
 
 void faults_heal(struct world *w)

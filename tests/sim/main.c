@@ -144,7 +144,8 @@ static void report(const struct options *o, const struct total *t)
     printf("messages lost %llu, duplicated %llu; trace %016llx\n", (unsigned long long)f->lost,
            (unsigned long long)f->duplicated, (unsigned long long)t->hash);
     if (t->violations > 0) {
-        printf("violation of '%s': %s\n", t->checker, t->violation);
+        printf("violation of '%s': %s\nfirst in seed %llu\n", t->checker, t->violation,
+               (unsigned long long)t->first_violation);
         if (o->mutant == NULL)
             printf("reproduce: ./dev sim --seed %llu\n", (unsigned long long)t->first_violation);
     }

@@ -29,8 +29,11 @@ void node_start(struct world *w, struct sim_node *n)
     n->life++;
     n->incarnation++;
     n->stalled_until_us = 0;
-    const struct support_options options = {
-        .node_id = n->id, .incarnation = n->incarnation, .clock_rate_ppm = CLOCK_RATE_PPM};
+    const struct support_options options = {.node_id = n->id,
+                                            .incarnation = n->incarnation,
+                                            .lease_us = w->lease_us,
+                                            .margin_us = w->lease_us / 10,
+                                            .clock_rate_ppm = CLOCK_RATE_PPM};
     support_destroy(n->support);
     n->support = support_create(&options, clock_boot(w, n));
     ASSERT(n->support != NULL);
@@ -76,7 +79,7 @@ void node_on_beat(struct world *w, struct sim_node *n)
         struct support_message m = support_ask(n->support, peer, clock_boot(w, n));
         network_send_heartbeat(w, &m);
     }
-    schedule_beat(w, n, SUPPORT_HEARTBEAT_US);
+    schedule_beat(w, n, w->lease_us / 5);
 }
 
 void node_on_heartbeat(struct world *w, struct sim_node *n, const struct support_message *m)

@@ -158,7 +158,10 @@ static void transfer(struct world *w, struct sim_replica *leader)
     uint64_t to = world_chance(w, 500 * 1000) ? 0 : m->members[world_uniform(w, 0, m->count - 1)].replica_id;
     struct group_update update;
     replica_step(w, leader, (struct group_event){.kind = GROUP_EVENT_TRANSFER, .replica_id = to}, &update);
-    w->figures.transfers += update.err == ERR_OK;
+    if (update.err == ERR_OK) {
+        w->figures.transfers++;
+        faults_on_transfer(w, leader);
+    }
 }
 
 void operator_next(struct world *w)

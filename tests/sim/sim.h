@@ -299,6 +299,7 @@ struct world {
     uint32_t loss_ppm, duplicate_ppm, slow_ppm;
     uint32_t cut_ppm; /* APPENDs of which the shell sends fewer entries than asked */
     bool is_stormy, is_damage_off;
+    uint64_t lease_us; /* of all nodes in this seed; heartbeats come five times as often */
     uint64_t slow_us;
     bool is_healing; /* the run is over, everything must recover */
     bool wants_membership;
@@ -402,6 +403,8 @@ void client_on_answer(struct world *w, const struct sim_answer *a);
 void faults_plan(struct world *w);
 void faults_next(struct world *w);
 void faults_heal(struct world *w);
+/* Cut the old leader off from what the others say, as it hands over. */
+void faults_on_transfer(struct world *w, struct sim_replica *r);
 void faults_on_elected(struct world *w, struct sim_replica *r);
 void faults_crash(struct world *w, struct sim_node *n);
 void faults_doom(struct world *w, struct sim_node *n);

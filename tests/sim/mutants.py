@@ -1,0 +1,166 @@
+"""Mutants: the cores with one rule broken each, to prove that the simulator would notice.
+
+    mutants.py list                              names and files, for CMake
+    mutants.py make NAME SOURCE OUT              write the broken copy; fails when its pattern no longer matches
+    mutants.py run DIRECTORY [--seeds N] [--jobs N]   run sim-mutant-NAME of DIRECTORY, print the table
+
+Production code knows nothing of this: a build step copies one source file, replaces one piece of text and links the
+result in place of the original. A mutant counts as caught when a checker of the simulator (never an assertion of the
+core itself) stops it within the seeds; the clean simulator passes the same seeds.
+"""
+import argparse
+import concurrent.futures
+import pathlib
+import re
+import subprocess
+import sys
+
+R = "dataplane/replication/"
+P = "dataplane/partition/"
+
+# name: (file, text, replacement, what is broken)
+MUTANTS = {
+    "old-term-commit": (R + "group_lead.c", "if (term != g->term)\n        return;\n    group_set_commit", "group_set_commit",
+                        "entries of older terms commit by counting (figure 8 of the Raft paper)"),
+    "vote-not-persisted": (R + "group.c", "buffer_append_u64(&g->hard_state, g->vote);", "buffer_append_u64(&g->hard_state, 0);",
+                           "the vote is not in the hard state"),
+    "vote-before-disk": (R + "group_election.c", "return g->vote != 0 && g->stable_term == g->term && g->stable_vote == g->vote;",
+                         "return g->vote != 0;", "votes leave before they are on disk"),
+    "term-not-persisted": (R + "group_election.c", "    g->is_vote_due = false;\n    g->is_hard_state_dirty = true;",
+                           "    g->is_vote_due = false;", "a new term is not written"),
+    "two-votes": (R + "group_election.c", "if (g->vote != 0)\n        return g->vote == m->from_replica;", "",
+                  "a replica votes again in the same term"),
+    "any-log-wins": (R + "group_election.c",
+                     "return m->last_term > last_term || (m->last_term == last_term && m->last_index >= g->log.last_index);",
+                     "return m->last_term + 1 > last_term || m->last_index + 1 > g->log.last_index;",
+                     "votes go to shorter logs"),
+    "ack-before-sync": (R + "group_follow.c", "if (g->stable_index >= g->verified_index && g->stable_term == g->term)\n        group_acknowledge(g);",
+                        "g->stable_index = g->verified_index, g->stable_term = g->term;\n    if (g->stable_term == g->term)\n        group_acknowledge(g);",
+                        "entries are acknowledged before they are on disk"),
+    "leader-counts-unsynced": (R + "group_lead.c", "uint64_t match = group_match_index(g, member->replica_id);",
+                               "uint64_t match = member->replica_id == g->options.replica_id ? g->log.last_index : group_match_index(g, member->replica_id);",
+                               "a leader counts its own entries before they are on disk"),
+    "commit-beyond-match": (R + "group_follow.c", "group_set_commit(g, m->commit_index < g->verified_index ? m->commit_index : g->verified_index);",
+                            "group_set_commit(g, m->commit_index < g->log.last_index ? m->commit_index : g->log.last_index);",
+                            "a follower commits entries that are not known to be the leader's"),
+    "previous-not-checked": (R + "group_follow.c", "if (term == m->previous_term)\n        return true;", "if (term + 1 > 0)\n        return true;",
+                             "entries are taken whatever comes before them"),
+    "truncates-what-matches": (R + "group_follow.c", "uint32_t known = count_known(g, m);",
+                               "uint32_t known = m->previous_index < g->commit_index ? count_known(g, m) : 0;",
+                               "a late message cuts off entries that were acknowledged"),
+    "vote-after-restart": (R + "support.c", "return now_us >= s->vote_from_us;", "return s->vote_from_us != 0;",
+                           "a restarted node votes at once, whatever it had promised"),
+    "lease-after-transfer": (R + "group.c", "g->role == GROUP_LEADER && g->options.kind == MEMBER_STORAGE && !g->is_relinquished &&\n           !g->is_halted && g->applied_index >= g->noop_index && group_has_lease(g, support, now_us)",
+                             "g->role == GROUP_LEADER && g->options.kind == MEMBER_STORAGE &&\n           !g->is_halted && g->applied_index >= g->noop_index && group_has_lease(g, support, now_us)",
+                             "a leader serves after it has relinquished"),
+    "relinquish-taken-back": (R + "group_lead.c", "group_relinquish(g); /* rule 11: it did not win, but the term is given up for good */",
+                              "g->is_relinquished = g->is_transferring = false;",
+                              "a leader whose transfer failed leads on in the same term"),
+    "cached-clock": ("tests/sim/serve.c", "uint64_t now_us = clock_boot(w, n);\n    if (!group_can_serve_strong",
+                     "uint64_t now_us = n->turn_us;\n    if (!group_can_serve_strong", "the lease is judged by the loop turn's cached time"),
+    "clock-rate-ignored": (R + "support.c", "return lease_us * (PPM - ppm) / (PPM + ppm);", "return ppm == 0 ? 0 : lease_us;",
+                           "the lease is not shrunk by the bound on clock rates"),
+    "lease-from-receipt": (R + "support.c", "peer->held_until_us = m->sent_us + lease_shrunk(s, lease_us);",
+                           "peer->held_until_us = now_us + lease_shrunk(s, lease_us);",
+                           "support counts from when the grant arrived, not from before it was asked for"),
+    "support-not-withdrawn": (R + "group_lease.c", "support_withdraw(g->support, g->confirmed_node, g->now_us);",
+                              "(void)candidate;", "support is not withdrawn before a vote"),
+    "epoch-not-checked": (R + "support.c", "return epoch != 0 && support_held_epoch(s, node, now_us) == epoch;",
+                          "return epoch != 0 && support_held_epoch(s, node, now_us) != 0;",
+                          "any support of a node counts, whenever it was confirmed"),
+    "promise-broken": (R + "group_lease.c", "return support_given_epoch(g->support, g->confirmed_node) == g->confirmed_epoch;",
+                       "return support_given_epoch(g->support, g->confirmed_node) == 0;",
+                       "a replica votes while its node still supports the leader"),
+    "pre-vote-skipped": (R + "group_election.c", "ask_voters(g, MESSAGE_PRE_VOTE, g->term + 1);", "campaign(g);",
+                         "campaigns begin without asking whether the leader is heard"),
+    "leader-not-asked-for": (R + "group_election.c", "reply->is_granted = !is_hearing && m->term > g->term && is_log_long_enough(g, m) &&\n                        group_may_vote_for(g, m->from_replica, m->relinquished_term);",
+                             "reply->is_granted = m->term > g->term && is_log_long_enough(g, m);\n    reply->hears_leader = false;",
+                             "whoever is asked for a pre-vote does not say that it hears the leader"),
+    "reads-before-noop": (R + "group.c", "!g->is_halted && g->applied_index >= g->noop_index && group_has_lease(g, support, now_us)",
+                          "!g->is_halted && group_has_lease(g, support, now_us)",
+                          "a new leader serves before its term's no-op is applied"),
+    "log-replica-serves": (R + "group.c", "return g->role == GROUP_LEADER && g->options.kind == MEMBER_STORAGE && !g->is_relinquished &&\n           !g->is_halted && g->applied",
+                           "return g->role == GROUP_LEADER && !g->is_relinquished &&\n           !g->is_halted && g->applied",
+                           "a log replica answers strong reads"),
+    "learner-counts": (R + "group_lead.c", "        if (member->role != MEMBER_VOTER)\n            continue;\n        uint64_t match",
+                       "        uint64_t match", "learners count towards commits"),
+    "two-changes-at-once": (R + "group_lead.c", "if (g->latest.index > g->commit_index || is_full(g))", "if (is_full(g))",
+                            "a membership change begins before the last one is committed"),
+    "change-before-noop": (R + "group_lead.c", "if (g->commit_index < g->noop_index)\n        return ERR_UNAVAILABLE;\n    if (g->latest.index > g->commit_index || is_full(g))",
+                           "if (is_full(g))",
+                           "a membership change begins before the term's no-op is committed"),
+    "old-replica-returns": ("tests/sim/node.c", "        if (replica_is_live(&n->replicas[g]))\n            replica_start(w, &n->replicas[g]);",
+                            "        if (replica_is_live(&n->replicas[g]))\n            replica_start(w, &n->replicas[g]);\n        else if (n->replicas[g].is_quarantined)\n            replica_create(w, n, g, n->replicas[g].replica_id, n->replicas[g].kind, false);",
+                            "a replica that lost data comes back under its old id"),
+    "torn-is-damage": ("dataplane/log/segment.c", "if (scan->offset < scan->synced_offset)\n        return report_damage",
+                       "if (scan->offset < scan->synced_offset || has_trace_of_batch(scan))\n        return report_damage",
+                       "a torn tail is taken for damage"),
+    "damage-is-torn": ("dataplane/log/segment.c", "if (scan->offset < scan->synced_offset)\n        return report_damage",
+                       "if (scan->offset > scan->bytes.length)\n        return report_damage",
+                       "damage is taken for a torn tail"),
+    "request-id-forgotten": (P + "request_ids.c", "return r == NULL ? NULL : &r->record;", "return r == NULL ? NULL : NULL;", "retried writes are not recognised"),
+    "answer-from-pending": (P + "partition_evaluate.c", "answer->after_index = e->pending_index;", "answer->after_index = 0;",
+                            "a refusal that rests on a pending write does not wait for it"),
+    "pending-ignored": (P + "partition_evaluate.c", "if (pending != NULL) {\n        e->pending_index", "if (pending != NULL && row == NULL) {\n        e->pending_index",
+                        "writes are decided on the applied row, whatever is pending"),
+    "ids-not-in-snapshot": (P + "partition.c", "TRY(request_ids_decode(p->ids, reader_rest(&r)));", "(void)reader_rest(&r);",
+                            "request ids do not survive restarts and snapshots"),
+    "ids-not-replayed": (P + "partition.c", "if (index > p->replayed_index) {", "if (index > p->applied_index) {",
+                         "entries that the store has already do not bring their request ids back"),
+}
+
+
+def replace(text, old, new, name):
+    """Replace `old`, whatever its line breaks, which must be there exactly once."""
+    pattern = r"\s+".join(re.escape(token) for token in old.split())
+    if len(re.findall(pattern, text)) != 1:
+        sys.exit(f"mutants.py: {name}: the text to break is not there exactly once any more")
+    return re.sub(pattern, lambda _: new, text)
+
+
+def make(name, source, out):
+    file, old, new, _ = MUTANTS[name]
+    broken = replace(pathlib.Path(source).read_text(), old, new, name)
+    pathlib.Path(out).write_text(broken)
+
+
+def run_one(directory, name, seeds):
+    """(name, seed or None, checker, seconds)"""
+    program = pathlib.Path(directory) / f"sim-mutant-{name}"
+    done = subprocess.run([program, "--seeds", str(seeds), "--mutant", name], capture_output=True, text=True)
+    checker = re.search(r"^violation of '(.*?)': (.*)$", done.stdout, re.M)
+    seed = re.search(r"first in seed (\d+)", done.stdout)
+    if checker is None or checker.group(1) == "assertion":
+        return name, None, checker.group(1) if checker else "nothing"
+    return name, int(seed.group(1)), checker.group(1)
+
+
+def run(directory, seeds, jobs):
+    caught = 0
+    print(f"{'mutant':24} {'seed':>5}  checker")
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for name, seed, checker in pool.map(lambda name: run_one(directory, name, seeds), MUTANTS):
+            print(f"{name:24} {seed if seed is not None else '-':>5}  {checker}", flush=True)
+            caught += seed is not None
+    print(f"mutants: {caught} of {len(MUTANTS)} caught within {seeds} seeds")
+    return 0 if caught == len(MUTANTS) else 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=["list", "make", "run"])
+    parser.add_argument("arguments", nargs="*")
+    parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    if options.command == "list":
+        print("\n".join(f"{name} {mutant[0]}" for name, mutant in MUTANTS.items()))
+    elif options.command == "make":
+        make(*options.arguments)
+    elif options.command == "run":
+        return run(options.arguments[0], options.seeds, options.jobs)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
