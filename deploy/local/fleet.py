@@ -22,16 +22,19 @@ class FleetError(Exception):
 
 
 def is_alive(pid):
-    """Whether the process runs; a zombie of ours is reaped and counts as gone."""
+    """Whether the process runs; a zombie of ours is reaped and counts as gone.
+
+    A process whose first thread has ended is a zombie by its state already, while its other threads still hold its
+    ports: it is alive until the last of them has gone."""
     try:
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:
-            return False
+        return os.waitpid(pid, os.WNOHANG)[0] != pid
     except ChildProcessError:
-        pass
+        pass  # not ours: somebody else started it
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
-    except FileNotFoundError:
+            state = stat.read().rsplit(")", 1)[1].split()[0]
+        return state not in ("Z", "X") or len(os.listdir(f"/proc/{pid}/task")) > 1
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
