@@ -32,16 +32,28 @@ def _descendants(pid):
     return found
 
 
-def cpu_us(pid, with_children=False):
-    """CPU time of a process; with its children, those that ended included (PostgreSQL's backends)."""
+def _own_us(pid):
     fields = _stat(pid)
-    if fields is None:
-        return 0
-    ticks = sum(int(field) for field in fields[11:15 if with_children else 13])
-    for child in _descendants(pid) if with_children else []:
-        if fields := _stat(child):
-            ticks += sum(int(field) for field in fields[11:15])
-    return ticks * TICK_US
+    return 0 if fields is None else sum(int(field) for field in fields[11:13]) * TICK_US
+
+
+def _tree_us(pid):
+    """CPU time of a process and all its descendants, those that ended included (PostgreSQL's backends)."""
+    while True:
+        before = _stat(pid)
+        if before is None:
+            return 0
+        living = [fields for child in _descendants(pid) if (fields := _stat(child))]
+        after = _stat(pid)
+        # A child that ends meanwhile moves its time to its parent: it would count twice or not at all.
+        if after is not None and before[13:15] == after[13:15]:
+            break
+    return sum(int(field) for fields in [after, *living] for field in fields[11:15]) * TICK_US
+
+
+def cpu_us(pid, with_children=False):
+    """CPU time of a process, 0 when it is gone."""
+    return _tree_us(pid) if with_children else _own_us(pid)
 
 
 def rss_bytes(pid):

@@ -39,7 +39,7 @@ def print_cpu(title, runs):
     for name in names:
         cells = "".join(f"{run['cpu_us'].get(name, 0) / max(1, run['ops']):>14.1f}" for _, run in runs)
         print(f"  {name:<22}{cells}")
-    totals = "".join(f"{sum(run['cpu_us'].values()) / max(1, run['ops']):>14.1f}" for _, run in runs)
+    totals = "".join(f"{cpu_us_per_op(run):>14.1f}" for _, run in runs)
     print(f"  {'all':<22}{totals}")
 
 
@@ -52,17 +52,24 @@ def print_others(runs):
           f"{100 * max(shares):.0f} % at most.{verdict}")
 
 
+def cpu_us_per_op(run):
+    return sum(run["cpu_us"].values()) / max(1, run["ops"])
+
+
 def print_comparison(results, bounds, median_run):
     rates, dynalite = results["rates"], results["dynalite"]
     print("\nOperations per second, closed loop, 900-byte items; Sluice and dynalite at 64 connections, "
           "PostgreSQL at 16 clients")
-    print(f"  {'':<20}{'Sluice':>10}{'PostgreSQL':>12}{'ratio':>8}{'bound':>8}{'dynalite':>10}{'ratio':>8}")
+    print(f"  {'':<20}{'Sluice':>10}{'PostgreSQL':>12}{'ratio':>8}{'bound':>8}{'per CPU':>9}"
+          f"{'dynalite':>10}{'ratio':>8}")
     for workload, bound in bounds.items():
         ours, other = rates[workload]["sluice"], dynalite[workload]["ops_per_s"]
         ratio = results["ratios"][workload]
+        runs = results["closed"][workload]
+        per_cpu = cpu_us_per_op(median_run(runs["postgres"])) / cpu_us_per_op(median_run(runs["sluice"]))
         verdict = "" if ratio >= bound else "   UNDER ITS BOUND"
         print(f"  {WORK[workload]:<20}{ours:>10,.0f}{rates[workload]['postgres']:>12,.0f}{ratio:>8.2f}"
-              f"{bound:>8.2f}{other:>10,.0f}{ours / other:>8.1f}{verdict}")
+              f"{bound:>8.2f}{per_cpu:>9.2f}{other:>10,.0f}{ours / other:>8.1f}{verdict}")
 
     print_latencies("Half load, open loop", [
         (f"{WORK[workload]}, {name}", run) for workload, systems in results["half_load"].items()
