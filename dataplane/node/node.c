@@ -73,16 +73,30 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
 
 /* ---- leaders where control wants them ---- */
 
-static bool wants_to_hand_over(struct replica *r)
+/* The epoch in which the preferred replica's node supports us; 0 = there is nobody to hand over to. */
+static uint64_t preferred_epoch(const struct replica *r)
 {
     if (!r->is_leading || r->leader_preference == 0 || r->leader_preference == r->replica_id)
-        return false;
+        return 0;
     const struct member *preferred = membership_find(group_membership(r->group), r->leader_preference);
     if (preferred == NULL || preferred->role != MEMBER_VOTER || preferred->kind != MEMBER_STORAGE)
+        return 0;
+    return support_held_epoch(r->node->support, preferred->node_id, clock_boot_us());
+}
+
+/* A restarted replica may not campaign for a lease and its margin: who hands over to it at once leaves the group
+ * without a leader until then. So its node must have supported us, in one epoch, for longer than that. */
+static bool wants_to_hand_over(struct replica *r)
+{
+    uint64_t now_us = clock_boot_us();
+    uint64_t epoch = preferred_epoch(r);
+    if (epoch == 0 || epoch != r->preferred_epoch) {
+        r->preferred_epoch = epoch;
+        r->preferred_since_us = now_us;
         return false;
-    struct node *n = r->node;
-    return support_held_epoch(n->support, preferred->node_id, clock_boot_us()) != 0 &&
-           group_match_index(r->group, preferred->replica_id) == group_status(r->group).last_index;
+    }
+    return now_us - r->preferred_since_us >= 2 * support_lease_us(r->node->support) &&
+           group_match_index(r->group, r->leader_preference) == group_status(r->group).last_index;
 }
 
 static void hand_over(struct replica *r, uint64_t to_replica)

@@ -52,6 +52,8 @@ struct replica {
     uint64_t goal_schema_version;
     bool has_proposed_schema;
     uint64_t leader_preference;
+    uint64_t preferred_epoch; /* in which the preferred one's node supports us; 0 = it does not */
+    uint64_t preferred_since_us;
 
     struct group *group;
     struct partition *partition;
