@@ -45,7 +45,7 @@ static void after_flush(uv_work_t *work, int status)
 {
     struct creation *creation = work->data;
     struct node *n = creation->node;
-    for (size_t i = 0; i < creation->count; i++) {
+    for (size_t i = 0; i < creation->count && !n->is_closing; i++) {
         struct replica *r = replica_find(n, creation->groups[i].group_id);
         if (r == NULL || r->state != REPLICA_CREATING)
             continue;
@@ -106,10 +106,19 @@ static enum member_kind own_kind(const struct creating *c, uint64_t replica_id)
     return MEMBER_STORAGE;
 }
 
+/* What the core would refuse later, when the group is half made. */
+static bool is_among(const struct creating *c, uint64_t replica_id)
+{
+    struct membership membership;
+    return membership_init(&membership, c->members, c->member_count) == ERR_OK &&
+           membership_find(&membership, replica_id) != NULL;
+}
+
 static bool create(struct node *n, const Sluice__Controlplane__ReplicaGoal *goal, struct creation *creation)
 {
     struct creating *c = &creation->groups[creation->count];
-    if (!take_members(goal, c) || wal_is_removed(n->wal, goal->group_id, goal->replica_id)) {
+    if (!take_members(goal, c) || !is_among(c, goal->replica_id) ||
+        wal_is_removed(n->wal, goal->group_id, goal->replica_id)) {
         log_warn("goal_refused", "group=%llu replica=%llu", (unsigned long long)goal->group_id,
                  (unsigned long long)goal->replica_id);
         return true; /* it would not get better by repeating */
@@ -161,6 +170,10 @@ static void after_drop(uv_work_t *work, int status)
     struct removal *removal = work->data;
     struct node *n = removal->node;
     struct replica *r = removal->replica;
+    if (n->is_closing) { /* the next start finds the tombstone and drops the rows again */
+        memory_free(removal);
+        return;
+    }
     if (r->pool_reads_in_flight > 0 || r->log_reads_in_flight > 0) { /* let them end first */
         if (uv_queue_work(&n->loop->uv, &removal->work, drop_in_pool, after_drop) == 0)
             return;
@@ -173,19 +186,28 @@ static void after_drop(uv_work_t *work, int status)
     memory_free(removal);
 }
 
+static void drop_rows(struct removal *removal)
+{
+    struct node *n = removal->node;
+    if (uv_queue_work(&n->loop->uv, &removal->work, drop_in_pool, after_drop) == 0)
+        return;
+    memory_free(removal);
+    node_fail(n, "pool", ERR_BUSY);
+}
+
 static void on_tombstone(void *cookie, enum err err)
 {
     struct removal *removal = cookie;
     struct node *n = removal->node;
     n->appends_in_flight--;
     n->append_progress_us = clock_boot_us();
-    if (err != ERR_OK) {
-        memory_free(removal);
-        node_fail(n, "log", err);
+    if (err == ERR_OK && !n->is_closing) {
+        drop_rows(removal);
         return;
     }
-    if (uv_queue_work(&n->loop->uv, &removal->work, drop_in_pool, after_drop) != 0)
-        node_fail(n, "pool", ERR_BUSY);
+    memory_free(removal);
+    if (err != ERR_OK)
+        node_fail(n, "log", err);
 }
 
 static bool begin_removal(struct replica *r)
@@ -196,7 +218,13 @@ static bool begin_removal(struct replica *r)
         return false;
     *removal = (struct removal){.node = n, .replica = r};
     removal->work.data = removal;
+    if (r->state == REPLICA_QUARANTINED)
+        metric_set(&n->metrics.groups_quarantined, metric_value(&n->metrics.groups_quarantined) - 1);
     replica_stop(r, REPLICA_REMOVING);
+    if (r->log == NULL) { /* its log was lost: there is nowhere to put a tombstone */
+        drop_rows(removal);
+        return true;
+    }
     enum err err = wal_group_remove(r->log, on_tombstone, removal);
     if (err != ERR_OK) {
         memory_free(removal);
@@ -238,7 +266,7 @@ static bool take_goal(struct node *n, const Sluice__Controlplane__ReplicaGoal *g
         }
         if (r->state == REPLICA_REMOVING)
             return true;
-        return r->state != REPLICA_CREATING && r->log != NULL && begin_removal(r);
+        return r->state != REPLICA_CREATING && begin_removal(r);
     }
     if (r != NULL && r->replica_id != goal->replica_id)
         return false; /* the old one must go first */

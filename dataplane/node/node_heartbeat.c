@@ -65,7 +65,7 @@ void node_on_heartbeat(struct node *n, struct wire_call call, const struct frame
     const Sluice__Dataplane__Heartbeat *header =
         proto_unpack(&sluice__dataplane__heartbeat__descriptor, frame->header, &n->arena);
     if (header == NULL || support_message_decode(proto_slice(header->message), &message) != ERR_OK ||
-        !wire_call_peer(call, &peer) || peer.node_id != message.from_node) {
+        !wire_call_peer(call, &peer) || peer.role != WIRE_ROLE_NODE || peer.node_id != message.from_node) {
         metric_increment(&n->metrics.messages_malformed);
         return;
     }

@@ -243,14 +243,29 @@ enum err node_recover(struct node *n, struct error *error)
 
 /* ---- acting again ---- */
 
+/* Either its creation never reached the log, and the goal comes again; or it was removed, and the rows may have
+ * outlived the tombstone. A third case is not normal: it had applied something, so there was a log. It must not
+ * come back as if it were new, for it may have voted. */
+static enum err restart_without_log(struct replica *r)
+{
+    struct node *n = r->node;
+    struct store_applied applied;
+    TRY(store_applied(n->store, r->group_id, &applied));
+    if (applied.index > 0 && !wal_is_removed(n->wal, r->group_id, r->replica_id)) {
+        replica_quarantine(r, "log_lost");
+        return ERR_OK;
+    }
+    enum err err = store_drop(n->store, r->range_start, r->range_end, r->group_id);
+    replica_destroy(r);
+    return err;
+}
+
 static enum err restart(struct replica *r)
 {
     struct node *n = r->node;
     enum err err = wal_group_open(&r->log, n->port, r->group_id);
-    if (err == ERR_NOT_FOUND) { /* its creation never reached the log: the goal comes again */
-        replica_destroy(r);
-        return ERR_OK;
-    }
+    if (err == ERR_NOT_FOUND)
+        return restart_without_log(r);
     TRY(err);
     if (r->state == REPLICA_QUARANTINED || wal_group_replica(r->log).is_damaged) {
         r->state = REPLICA_CREATING; /* so that quarantining it takes effect */

@@ -117,8 +117,11 @@ static void send_to(struct target *t)
     Sluice__Controlplane__PublishRoutes header = SLUICE__CONTROLPLANE__PUBLISH_ROUTES__INIT;
     header.n_routes = collect(t, routes, &p->arena);
     header.routes = routes;
-    if (header.n_routes == 0)
+    if (header.n_routes == 0) { /* none of these is led here any more */
+        if (t->marked != NULL)
+            loop_defer(p->loop, &p->send);
         return;
+    }
     const struct wire_message message = {.type = CONTROLPLANE_FRAME_PUBLISH_ROUTES, .header = &header.base};
     if (wire_client_call(t->client, &message, clock_boot_us() + CALL_US, on_published, t) != ERR_OK) {
         for (size_t i = 0; i < header.n_routes; i++)

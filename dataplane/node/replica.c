@@ -30,8 +30,7 @@ static void on_work(struct loop_task *task)
         r->has_unflushed_proposals = false;
         struct group_event flush = {.kind = GROUP_EVENT_FLUSH};
         struct group_update update;
-        if (replica_step(r, &flush, &update) != ERR_OK)
-            return; /* leads no more: the step has said so to whoever waited */
+        (void)replica_step(r, &flush, &update); /* when it leads no more, whoever waited has been told */
     }
     replica_apply(r);
 }
@@ -138,7 +137,7 @@ void replica_stop(struct replica *r, enum replica_state state)
 void replica_quarantine(struct replica *r, const char *reason)
 {
     struct node *n = r->node;
-    if (r->state == REPLICA_QUARANTINED)
+    if (r->state == REPLICA_QUARANTINED || r->state == REPLICA_REMOVING)
         return;
     log_error("replica_quarantined", "group=%llu replica=%llu reason=%s", (unsigned long long)r->group_id,
               (unsigned long long)r->replica_id, reason);

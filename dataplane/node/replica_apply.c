@@ -59,8 +59,10 @@ static bool fill_batch(struct replica *r)
         }
         if (err != ERR_OK)
             break; /* no memory now: the retry timer goes on from here */
-        if (effect.kind == PARTITION_EFFECT_SCHEMA)
+        if (effect.kind == PARTITION_EFFECT_SCHEMA) {
+            r->has_proposed_schema = false; /* a newer goal may follow */
             replica_report(r);
+        }
         add_effect(r, &effect);
         r->applied_term = entry->term;
     }
@@ -193,6 +195,7 @@ void replica_apply(struct replica *r)
     }
     if (!r->has_batch)
         r->has_batch = fill_batch(r);
+    bool has_moved = r->has_batch;
     if (r->has_batch) {
         enum err err = store_write(n->store, r->batch);
         if (err == ERR_BUSY) {
@@ -210,8 +213,12 @@ void replica_apply(struct replica *r)
         return;
     answer_applied(r);
     begin_lead(r);
-    if (r->commit_index > partition_applied_index(r->partition))
+    if (r->commit_index <= partition_applied_index(r->partition))
+        return;
+    if (has_moved)
         loop_defer(n->loop, &r->work);
+    else /* no memory: not again in this very turn */
+        loop_timer_start(n->loop, &r->apply_retry, loop_now_us(n->loop) + STORE_RETRY_US);
 }
 
 enum err replica_replay(struct replica *r, uint64_t stored_index)

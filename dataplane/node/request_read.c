@@ -69,16 +69,26 @@ static void in_pool(uv_work_t *work)
                           &read->value);
 }
 
+static void answer_from_pool(struct replica *r, const struct pool_read *read)
+{
+    struct node *n = r->node;
+    arena_reset(&n->arena);
+    if (r->state != REPLICA_ACTIVE) /* its rows may have been on their way out already */
+        refuse(n, read->call, SLUICE__DATAPLANE__STATUS__NO_GROUP, NULL);
+    else if (read->err != ERR_OK)
+        on_store_error(r, read->call, read->err);
+    else
+        answer(r, read->call, read->lookup, read->value.bytes, read->arrived_us);
+}
+
 static void after_pool(uv_work_t *work, int status)
 {
     struct pool_read *read = work->data;
     struct replica *r = read->replica;
+    struct node *n = read->node;
     r->pool_reads_in_flight--;
-    arena_reset(&read->node->arena);
-    if (read->err != ERR_OK)
-        on_store_error(r, read->call, read->err);
-    else
-        answer(r, read->call, read->lookup, read->value.bytes, read->arrived_us);
+    if (!n->is_closing) /* else whom to answer is gone */
+        answer_from_pool(r, read);
     if (read->err == ERR_OK && read->lookup == STORE_HIT)
         store_value_release(&read->value);
     memory_free(read);

@@ -3,6 +3,7 @@
  * The row is read from memory on the loop; where it is not there, the pool brings it into the cache and the
  * request starts over, so that it is always evaluated against what is applied at that moment. */
 #include "base/clock.h"
+#include "dataplane/item/envelope.h"
 #include "dataplane/item/key.h"
 #include "dataplane/node/node_internal.h"
 
@@ -68,6 +69,10 @@ void request_answer_repeat(struct replica *r, struct write_wait *wait)
         request_ids_find(partition_request_ids(r->partition), wait->request_id);
     if (record == NULL) { /* forgotten already: 30 s have passed */
         send_back(r->node, wait->call, SLUICE__DATAPLANE__STATUS__UNKNOWN, NULL);
+        return;
+    }
+    if (record->is_answer_forgotten) { /* it is applied, but what it returned is not known any more */
+        send_back(r->node, wait->call, SLUICE__DATAPLANE__STATUS__INTERNAL, NULL);
         return;
     }
     const struct write_answer answer = {
@@ -242,10 +247,13 @@ static void in_pool(uv_work_t *work)
 static void after_pool(uv_work_t *work, int status)
 {
     struct pool_fetch *fetch = work->data;
+    struct node *n = fetch->node;
     fetch->replica->pool_reads_in_flight--;
-    if (fetch->err == ERR_CORRUPT)
-        replica_quarantine(fetch->replica, "store_read");
-    handle(fetch->node, &fetch->in);
+    if (!n->is_closing) { /* else whom to answer is gone */
+        if (fetch->err == ERR_CORRUPT)
+            replica_quarantine(fetch->replica, "store_read");
+        handle(n, &fetch->in);
+    }
     memory_free(fetch);
 }
 
@@ -311,6 +319,13 @@ static bool is_welcome(struct replica *r, const struct incoming *in,
     return true;
 }
 
+/* A damaged row is this replica's alone: another one answers. */
+static bool is_row_sound(struct slice stored)
+{
+    struct envelope envelope;
+    return envelope_decode(stored, &envelope) == ERR_OK && !envelope.is_sealed;
+}
+
 static void evaluate_with_row(struct replica *r, const struct incoming *in,
                               const struct write_request *request)
 {
@@ -336,7 +351,12 @@ static void evaluate_with_row(struct replica *r, const struct incoming *in,
         .exists = lookup == STORE_HIT,
         .envelope = lookup == STORE_HIT ? value.bytes : SLICE_EMPTY,
     };
-    evaluate(r, in, request, &row);
+    if (row.exists && !is_row_sound(row.envelope)) {
+        replica_quarantine(r, "row_damaged");
+        send_back(r->node, in->call, SLUICE__DATAPLANE__STATUS__NOT_APPLIED, NULL);
+    } else {
+        evaluate(r, in, request, &row);
+    }
     if (lookup == STORE_HIT)
         store_value_release(&value);
 }
@@ -350,6 +370,11 @@ static void handle(struct node *n, struct incoming *in)
     if (header == NULL || !to_request(header, in->payload, &request)) {
         metric_increment(&n->metrics.messages_malformed);
         wire_refuse(in->call, ERR_INVALID);
+        return;
+    }
+    /* Who asked has given up, asked again and was perhaps refused: a write thought dead must not rise. */
+    if (header->deadline_us != 0 && clock_boot_us() - in->arrived_us > header->deadline_us) {
+        send_back(n, in->call, SLUICE__DATAPLANE__STATUS__NOT_APPLIED, NULL);
         return;
     }
     struct replica *r = replica_find(n, header->group_id);

@@ -3,16 +3,17 @@
 #include "base/hash.h"
 #include "base/reader.h"
 
-/* One allocation each, the answer behind the record. uthash keeps insertion order, which is log order: the
- * first is the oldest. */
+/* uthash keeps insertion order, which is log order: the first is the oldest. */
 struct remembered {
     struct request_id_record record;
     UT_hash_handle hh;
-    uint8_t answer[];
+    uint8_t *answer; /* NULL: none, or forgotten */
 };
 
 struct request_ids {
     struct remembered *first;
+    struct remembered *answers_from; /* before it all answers are forgotten; NULL: begin at the first */
+    size_t answer_bytes;
 };
 
 struct request_ids *request_ids_create(void)
@@ -20,8 +21,21 @@ struct request_ids *request_ids_create(void)
     return memory_zalloc(sizeof(struct request_ids));
 }
 
+static void forget_answer(struct request_ids *ids, struct remembered *r)
+{
+    ids->answer_bytes -= r->record.answer.length;
+    memory_free(r->answer);
+    r->answer = NULL;
+    r->record.answer = SLICE_EMPTY;
+    r->record.is_answer_forgotten |= r->record.has_answer;
+    r->record.has_answer = false;
+}
+
 static void forget(struct request_ids *ids, struct remembered *r)
 {
+    if (ids->answers_from == r)
+        ids->answers_from = NULL; /* it was the first: so is its successor now */
+    forget_answer(ids, r);
     HASH_DEL(ids->first, r);
     memory_free(r);
 }
@@ -41,23 +55,48 @@ static void forget_older(struct request_ids *ids, uint64_t id_clock_us)
         forget(ids, ids->first);
 }
 
+static void forget_answers_beyond_limit(struct request_ids *ids)
+{
+    struct remembered *r = ids->answers_from == NULL ? ids->first : ids->answers_from;
+    for (; ids->answer_bytes > REQUEST_ID_ANSWER_BYTES_MAX; r = r->hh.next) {
+        forget_answer(ids, r);
+        ids->answers_from = r->hh.next;
+    }
+}
+
+static struct remembered *copy(const struct request_id_record *record)
+{
+    struct remembered *r = memory_zalloc(sizeof *r);
+    uint8_t *answer = record->answer.length == 0 ? NULL : memory_alloc(record->answer.length);
+    if (r == NULL || (answer == NULL && record->answer.length > 0)) {
+        memory_free(answer);
+        memory_free(r);
+        return NULL;
+    }
+    if (answer != NULL)
+        memcpy(answer, record->answer.data, record->answer.length);
+    r->record = *record;
+    r->record.answer = slice_make(answer, record->answer.length);
+    r->answer = answer;
+    return r;
+}
+
 enum err request_ids_add(struct request_ids *ids, const struct request_id_record *record)
 {
     forget_older(ids, record->id_clock_us);
     if (request_ids_find(ids, record->request_id) != NULL)
         return ERR_OK;
-    struct remembered *r = memory_alloc(sizeof *r + record->answer.length);
+    struct remembered *r = copy(record);
     if (r == NULL)
         return ERR_NO_MEMORY;
-    r->record = *record;
-    if (record->answer.length > 0)
-        memcpy(r->answer, record->answer.data, record->answer.length);
-    r->record.answer = slice_make(r->answer, record->answer.length);
     HASH_ADD(hh, ids->first, record.request_id, REQUEST_ID_BYTES, r);
     if (HASH_ADD_FAILED(r)) {
+        memory_free(r->answer);
         memory_free(r);
         return ERR_NO_MEMORY;
     }
+    ids->answer_bytes += r->record.answer.length;
+    forget_answers_beyond_limit(ids);
     return ERR_OK;
 }
 
@@ -74,6 +113,8 @@ uint64_t request_ids_count(const struct request_ids *ids)
     return HASH_COUNT(ids->first);
 }
 
+enum { ANSWER_NONE = 0, ANSWER_FOLLOWS = 1, ANSWER_FORGOTTEN = 2 };
+
 void request_ids_encode(const struct request_ids *ids, struct buffer *to)
 {
     buffer_append_varint(to, request_ids_count(ids));
@@ -82,7 +123,9 @@ void request_ids_encode(const struct request_ids *ids, struct buffer *to)
         buffer_append_varint(to, r->record.index);
         buffer_append_varint(to, r->record.id_clock_us);
         buffer_append_varint(to, r->record.write_units_milli);
-        buffer_append_u8(to, r->record.has_answer);
+        buffer_append_u8(to, r->record.has_answer            ? ANSWER_FOLLOWS
+                             : r->record.is_answer_forgotten ? ANSWER_FORGOTTEN
+                                                             : ANSWER_NONE);
         if (r->record.has_answer)
             buffer_append_prefixed(to, r->record.answer);
     }
@@ -95,10 +138,12 @@ static enum err decode_one(struct request_ids *ids, struct reader *reader)
     record.index = reader_varint(reader);
     record.id_clock_us = reader_varint(reader);
     record.write_units_milli = (uint32_t)reader_varint(reader);
-    record.has_answer = reader_u8(reader) != 0;
+    uint8_t answer = reader_u8(reader);
+    record.has_answer = answer == ANSWER_FOLLOWS;
+    record.is_answer_forgotten = answer == ANSWER_FORGOTTEN;
     if (record.has_answer)
         record.answer = reader_prefixed(reader);
-    if (reader_has_failed(reader))
+    if (reader_has_failed(reader) || answer > ANSWER_FORGOTTEN)
         return ERR_CORRUPT;
     memcpy(record.request_id, id.data, REQUEST_ID_BYTES);
     return request_ids_add(ids, &record);

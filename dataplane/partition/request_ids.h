@@ -7,12 +7,16 @@
  * nobody leads and never jumps, hence never forgets an id earlier than 30 real seconds after its write.
  * (A wall clock set forward by a minute would: and the retry would be a second write.)
  *
+ * Answers (a row each, for ALL_OLD and the like) are kept up to REQUEST_ID_ANSWER_BYTES_MAX; beyond it the oldest
+ * are forgotten, their ids are not: a retry of theirs does not write twice, but cannot be answered either. What is
+ * forgotten depends on the log alone.
+ *
  * Routers retry for less than REQUEST_ID_LIFE_US (docs/limits.md). */
 #pragma once
 
 #include "dataplane/partition/entry.h"
 
-enum { REQUEST_ID_LIFE_US = 30 * 1000 * 1000 };
+enum { REQUEST_ID_LIFE_US = 30 * 1000 * 1000, REQUEST_ID_ANSWER_BYTES_MAX = 16 * 1024 * 1024 };
 
 struct request_ids;
 
@@ -22,7 +26,8 @@ struct request_id_record {
     uint64_t id_clock_us; /* of that entry */
     uint32_t write_units_milli;
     bool has_answer;
-    struct slice answer; /* item bytes; owned by the table, valid until the next apply */
+    bool is_answer_forgotten; /* it had one */
+    struct slice answer;      /* item bytes; owned by the table, valid until the next apply */
 };
 
 /* NULL without memory. */
