@@ -140,6 +140,10 @@ enum err wal_append(struct wal_group *group, const struct segment_record *record
 enum err wal_group_truncate_prefix(struct wal_group *group, uint64_t first_index,
                                    uint64_t previous_term) MUST_CHECK;
 
+/* Where the entries of segment `generation` and later ones begin; last_index + 1 when there are none. What lies
+ * before may be truncated by whoever wants to keep a certain amount of log, not a certain number of entries. */
+uint64_t wal_group_index_from(const struct wal_group *group, uint64_t generation);
+
 /* Remove the replica: a durable tombstone, then its log is dropped. Frees the group, unless it fails. */
 enum err wal_group_remove(struct wal_group *group, wal_append_cb done, void *cookie) MUST_CHECK;
 

@@ -281,3 +281,16 @@ uint32_t wal_group_meta_generation(const struct wal_group *group)
             oldest = group->meta_generation[i];
     return oldest;
 }
+
+uint64_t wal_group_index_from(const struct wal_group *group, uint64_t generation)
+{
+    uint64_t low = group->first_index, high = group->last_index + 1;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (wal_group_location(group, middle).generation < generation)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
