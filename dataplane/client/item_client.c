@@ -37,6 +37,7 @@ struct item_client {
     struct loop_task lookup; /* collects the keys of one turn */
     struct random random;
     struct arena arena;
+    size_t refresh_next; /* where the next refresh begins, so that more routes than fit one get their turn */
     bool is_closing;
 };
 
@@ -164,9 +165,11 @@ void item_client_looked_up(struct item_client *c)
         if (!call->waits_for_route)
             continue;
         call->waits_for_route = false;
-        if (route_cache_find(c->routes, call->key) != NULL)
+        bool is_first = call->lookups++ == 0;
+        /* Only once at once: a route that names nobody to ask would be looked up without end. */
+        if (is_first && route_cache_find(c->routes, call->key) != NULL) {
             loop_timer_start(c->loop, &call->timer, loop_now_us(c->loop));
-        else {
+        } else {
             call->attempts++;
             retry_later(call);
         }
@@ -246,6 +249,9 @@ static void on_refusal(struct item_call *call, enum err err)
         call->may_be_applied = true;
         metric_increment(&metrics->retries_unknown);
         break;
+    case ERR_INVALID: /* a request that it does not understand: asking again would not help */
+        finish(call, ERR_INTERNAL, NULL, SLICE_EMPTY);
+        return;
     default:
         metric_increment(&metrics->retries_not_applied);
         break;
@@ -323,6 +329,8 @@ static void on_response(enum err err, const struct frame *response, void *data)
                                             : (struct verdict){read->status, read->route};
     if (is_final(v.status))
         finish(call, ERR_OK, header, response->payload);
+    else if (v.status == SLUICE__DATAPLANE__STATUS__INTERNAL)
+        finish(call, ERR_INTERNAL, NULL, SLICE_EMPTY);
     else
         on_verdict(call, v);
 }
@@ -397,7 +405,7 @@ void item_client_begin(struct item_client *c, struct item_call *call)
     call->client = c;
     call->began_us = now_us;
     call->timer = (struct loop_timer){.fire = on_timer, .data = call};
-    call->attempts = 0;
+    call->attempts = call->lookups = 0;
     call->next = c->calls;
     if (c->calls != NULL)
         c->calls->previous = &call->next;
@@ -416,9 +424,9 @@ static void on_refresh(struct loop_timer *timer)
 {
     struct item_client *c = timer->data;
     struct slice keys[REFRESH_KEYS_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < route_cache_count(c->routes) && count < REFRESH_KEYS_MAX; i++) {
-        struct route *route = route_cache_at(c->routes, i);
+    size_t count = 0, route_count = route_cache_count(c->routes);
+    for (size_t i = 0; i < route_count && count < REFRESH_KEYS_MAX; i++) {
+        struct route *route = route_cache_at(c->routes, c->refresh_next++ % route_count);
         if (route->is_used)
             keys[count++] = route->start;
         route->is_used = false;

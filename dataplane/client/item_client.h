@@ -2,8 +2,7 @@
  *
  *   call -> route (cache, else look-up) -> node -> answer
  *             ^                              |
- *             +-- not leader, wrong range, not applied, unknown, broken connection: learn, wait a little,
- * again
+ *             +-- not leader, wrong range, not applied, unknown, broken connection: learn, wait, again
  *
  * A write keeps its request id through all attempts, so that an attempt whose outcome is unknown may be
  * repeated (dataplane/partition/request_ids.h); the deadline of a call is below the time for which nodes
@@ -56,10 +55,12 @@ void item_client_looked_up(struct item_client *client);
 
 /* The end of a call, exactly once, never inside the call that began it.
  *
- * ERR_OK  `header` is the node's last word (status OK, NOT_FOUND, CONDITION_FAILED or INVALID) and `payload`
- * its bytes; valid during this call only ERR_TIMEOUT  the deadline passed: a read was not answered, a write
- * may or may not be applied ERR_UNAVAILABLE  the deadline passed and a write was certainly not applied
- * ERR_NO_MEMORY, ERR_CLOSED */
+ * ERR_OK           `header` is the node's last word (status OK, NOT_FOUND, CONDITION_FAILED or INVALID) and
+ *                  `payload` its bytes; valid during this call only
+ * ERR_TIMEOUT      the deadline passed: a read was not answered, a write may or may not be applied
+ * ERR_UNAVAILABLE  the deadline passed and a write was certainly not applied
+ * ERR_INTERNAL     the node cannot do it, and would not next time; a write may be applied by an earlier attempt
+ * ERR_CLOSED       the client was destroyed */
 struct item_call;
 typedef void (*item_call_cb)(struct item_call *call, enum err err, const ProtobufCMessage *header,
                              struct slice payload);
@@ -83,6 +84,7 @@ struct item_call {
     struct loop_timer timer;
     uint64_t began_us;
     uint32_t attempts;
+    uint32_t lookups;
     uint32_t replica_next; /* whom to ask when no leader is known */
     uint64_t group_id;
     uint64_t asked_replica_id;
