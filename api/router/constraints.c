@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { ARN_BYTES_MAX = 1024 };
+
 void constraints_init(struct constraints *c)
 {
     c->length = 0;
@@ -63,12 +65,17 @@ void constraints_table_name(struct constraints *c, struct slice value)
                "or equal to 1");
         return;
     }
+    if (value.length > ARN_BYTES_MAX) {
+        add(c, "Value at 'tableName' failed to satisfy constraint: Member must have length less than or "
+               "equal to 1024");
+        return;
+    }
     struct slice name = constraints_name_of(value);
     if (name.length > 255) {
         add(c,
             "Value '%.*s' at 'tableName' failed to satisfy constraint: Member must have length less than or "
             "equal to 255",
-            (int)(value.length > 1100 ? 1100 : value.length), (const char *)value.data);
+            SLICE_PRINTF(value));
         return;
     }
     for (size_t i = 0; i < name.length; i++)

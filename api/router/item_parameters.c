@@ -9,7 +9,7 @@
 #include "dataplane/item/item_builder.h"
 
 enum {
-    SUBSTITUTIONS_MAX = 4096,
+    NAMES_MAX = 4096, /* more than an expression of 4 KB can use */
     PROGRAM_BYTES = 8 * 1024 * 1024,
 };
 
@@ -66,12 +66,21 @@ static enum err read_names(struct reading *at)
     TRY(field_map_begin(&at->json, "java.lang.String", &is_present, at->error));
     struct json_string name;
     while (is_present && json_object_next(&at->json, &name)) {
-        list = grow(arena, list, count);
+        if (count < NAMES_MAX)
+            list = grow(arena, list, count);
         struct slice text;
         TRY(field_string(&at->json, arena, &text, at->error));
-        if (arena_has_failed(arena) || count >= SUBSTITUTIONS_MAX)
+        if (arena_has_failed(arena))
             return ERR_NO_MEMORY;
-        list[count++] = (struct expression_substitution){json_string_text(name, arena), text};
+        if (count < NAMES_MAX)
+            list[count] = (struct expression_substitution){json_string_text(name, arena), text};
+        count++;
+    }
+    if (count > NAMES_MAX) {
+        count = NAMES_MAX;
+        TRY(postpone(at,
+                     error_set(at->error, ERR_VALIDATION,
+                               "ExpressionAttributeNames must not have more than %d entries", NAMES_MAX)));
     }
     at->p->substitutions.has_names = is_present;
     at->p->substitutions.names = list;

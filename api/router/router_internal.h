@@ -22,7 +22,8 @@ enum {
     REQUEST_ARENA_MAX = 64 * 1024 * 1024, /* a 16 MiB body, unescaped and encoded, with room */
     REQUEST_POOL_MAX = 512,
     REPLY_BYTES_MAX = 17 * 1024 * 1024,
-    VALUES_BYTES_MAX = 8 * 1024 * 1024, /* over what expressions take together: they say which is too much */
+    VALUES_BYTES_MAX =
+        17 * 1024 * 1024, /* all that a body can hold: expressions say what is too much for them */
     REQUEST_ID_BYTES = 16,
 };
 
