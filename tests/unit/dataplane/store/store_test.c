@@ -225,7 +225,7 @@ static bool on_row(void *data, struct slice key, struct slice value)
 {
     struct fixture *f = data;
     strncat(f->seen, (const char *)key.data, key.length);
-    strncat(f->seen, " ", 1);
+    strncat(f->seen, " ", sizeof f->seen - strlen(f->seen) - 1);
     return ++f->seen_count < f->seen_max;
 }
 
