@@ -106,6 +106,14 @@ static enum err write_tenants(const json_t *answer, struct buffer *to)
     return finish(&columns, to);
 }
 
+/* Lost: its data directory is gone, and another has its name. */
+static const char *state_of_node(const json_t *node)
+{
+    if (json_is_true(json_object_get(node, "is_lost")))
+        return "lost";
+    return json_is_true(json_object_get(node, "is_alive")) ? "alive" : "silent";
+}
+
 static void add_node(struct columns *columns, const json_t *node)
 {
     char address[160];
@@ -117,7 +125,7 @@ static void add_node(struct columns *columns, const json_t *node)
     columns_text(columns, text_of(node, "name"));
     columns_text(columns, text_of(node, "zone"));
     columns_text(columns, address);
-    columns_text(columns, json_is_true(json_object_get(node, "is_alive")) ? "alive" : "silent");
+    columns_text(columns, state_of_node(node));
     columns_number(columns, number_of(node, "replicas"));
     columns_number(columns, number_of(node, "wanted_leaders"));
     columns_text(columns, time_text(number_of(node, "last_heartbeat_us"), heard));

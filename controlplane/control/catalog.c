@@ -88,11 +88,20 @@ struct replica *catalog_replica(const struct catalog *c, uint64_t replica_id)
     return replica;
 }
 
-struct node *catalog_node(const struct catalog *c, const char *name)
+struct node *catalog_node(const struct catalog *c, uint32_t node_id)
 {
     struct node *node;
-    HASH_FIND_STR(c->nodes, name, node);
+    HASH_FIND(hh, c->nodes, &node_id, sizeof node_id, node);
     return node;
+}
+
+struct node *catalog_node_by_name(const struct catalog *c, const char *name)
+{
+    for (struct node *node = c->nodes; node != NULL; node = node->hh.next) {
+        if (!node->is_lost && strcmp(node->name, name) == 0)
+            return node;
+    }
+    return NULL;
 }
 
 size_t tenant_table_after(const struct tenant *t, const char *name)
@@ -216,16 +225,15 @@ struct tenant *catalog_add_tenant(struct catalog *c, const char *id, const char 
     return NULL;
 }
 
-struct node *catalog_add_node(struct catalog *c, uint32_t node_id, const char *name)
+struct node *catalog_add_node(struct catalog *c, uint32_t node_id)
 {
     struct node *node = memory_zalloc(sizeof *node);
-    if (node == NULL || catalog_node(c, name) != NULL) {
+    if (node == NULL || catalog_node(c, node_id) != NULL) {
         memory_free(node);
         return NULL;
     }
     node->node_id = node_id;
-    (void)snprintf(node->name, sizeof node->name, "%s", name);
-    HASH_ADD_STR(c->nodes, name, node);
+    HASH_ADD(hh, c->nodes, node_id, sizeof node->node_id, node);
     if (!HASH_ADD_FAILED(node))
         return node;
     memory_free(node);
@@ -355,6 +363,24 @@ void catalog_set_absent(struct catalog *c, struct replica *replica)
     discount(replica);
     replica->goal = GOAL_ABSENT;
     catalog_touch_goal(c, replica);
+}
+
+static void lose(struct node *node)
+{
+    node->is_lost = true;
+    node->boot_epoch = 0;
+    node->is_reported = false;
+    for (struct replica *r = node->oldest_goal; r != NULL; r = r->newer_goal)
+        r->role = ROLE_NOT_REPORTED;
+}
+
+void catalog_name_node(struct catalog *c, struct node *node, const char *name)
+{
+    struct node *before = catalog_node_by_name(c, name);
+    if (before != NULL && before != node)
+        lose(before);
+    node->is_lost = false;
+    (void)snprintf(node->name, sizeof node->name, "%s", name);
 }
 
 void catalog_remove_replica(struct catalog *c, struct replica *replica)

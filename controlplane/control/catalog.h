@@ -49,6 +49,7 @@ struct replica {
     uint32_t kind;
     enum goal goal;
     bool is_leader_wanted;
+    uint64_t creation_id;       /* the one creation that may act; 0 = none was reported yet */
     uint64_t goal_version;      /* of the goals that last named it */
     struct replica *older_goal; /* the node's list, by goal_version */
     struct replica *newer_goal;
@@ -90,9 +91,11 @@ struct table {
     uint64_t deleted_at_us; /* boot clock: when DELETING was seen first; 0 = not */
 };
 
+/* One data directory, whose id it has; the name goes over to another when that comes without an id. */
 struct node {
     uint32_t node_id;
     char name[NAME_BYTES_MAX + 1];
+    bool is_lost; /* another has the name now */
     char zone[ZONE_BYTES_MAX + 1];
     char host[HOST_BYTES_MAX + 1];
     uint32_t port;
@@ -100,7 +103,7 @@ struct node {
     uint32_t leader_count;
     struct replica *oldest_goal;
     struct replica *newest_goal;
-    UT_hash_handle hh; /* by name */
+    UT_hash_handle hh; /* by id */
     /* As heard. */
     uint64_t boot_epoch; /* 0 = not heard since this control began */
     bool is_reported;    /* a full report of this boot is here */
@@ -142,7 +145,9 @@ struct tenant *catalog_tenant_by_name(const struct catalog *c, const char *name)
 struct table *catalog_table(const struct catalog *c, uint64_t space_id);
 struct partition *catalog_partition(const struct catalog *c, uint64_t group_id);
 struct replica *catalog_replica(const struct catalog *c, uint64_t replica_id);
-struct node *catalog_node(const struct catalog *c, const char *name);
+struct node *catalog_node(const struct catalog *c, uint32_t node_id);
+/* The one that has the name now, or NULL. */
+struct node *catalog_node_by_name(const struct catalog *c, const char *name);
 /* By name among the tenant's tables, or NULL. */
 struct table *tenant_table(const struct tenant *t, const char *name);
 /* The position of the first table whose name is greater. */
@@ -151,7 +156,7 @@ size_t tenant_table_after(const struct tenant *t, const char *name);
 /* The adders return NULL when there is no memory (control then gives up and loads again) or the id exists.
  * catalog_add_table takes spec's tags. */
 struct tenant *catalog_add_tenant(struct catalog *c, const char *id, const char *name, uint64_t created_us);
-struct node *catalog_add_node(struct catalog *c, uint32_t node_id, const char *name);
+struct node *catalog_add_node(struct catalog *c, uint32_t node_id);
 struct table *catalog_add_table(struct catalog *c, struct tenant *tenant, uint64_t space_id,
                                 const char *table_id, const char *arn, struct table_spec *spec,
                                 enum table_status status, size_t partition_capacity);
@@ -167,6 +172,8 @@ void catalog_set_status(struct catalog *c, struct table *table, enum table_statu
 void catalog_set_absent(struct catalog *c, struct replica *replica);
 /* Give the replica a new goal version: its node will be told. */
 void catalog_touch_goal(struct catalog *c, struct replica *replica);
+/* The node has the name; whichever had it is lost, and what it reported is void. */
+void catalog_name_node(struct catalog *c, struct node *node, const char *name);
 void catalog_remove_replica(struct catalog *c, struct replica *replica);
 /* The table must be GONE and have no replicas. */
 void catalog_remove_table(struct catalog *c, struct table *table);

@@ -124,7 +124,14 @@ void control_reconcile_deinit(struct control *control);
 /* Something changed that may let tables move on: look soon. */
 void control_wake_reconcile(struct control *control);
 
+/* join.c: store what must be stored of a heartbeat, then take it. */
+struct Sluice__Controlplane__NodeHeartbeat;
+void control_join(struct control *control, struct wire_call call,
+                  const struct Sluice__Controlplane__NodeHeartbeat *heard, struct slice packed);
+
 /* heartbeat.c */
+void control_take_heartbeat(struct control *control, struct wire_call call, uint32_t node_id,
+                            const struct Sluice__Controlplane__NodeHeartbeat *heard);
 void control_on_heartbeat(struct control *control, struct wire_call call, const struct frame *frame);
 /* Answer the held heartbeats of nodes with news. */
 void control_tell_nodes(struct control *control);

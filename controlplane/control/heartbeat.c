@@ -1,8 +1,6 @@
 /* Heartbeats of nodes: what they report goes into the catalog, what they should do goes back. An answer waits until there
  * is something to say (long poll), so that a goal reaches its node at once; a node's newer heartbeat ends the wait of the
  * older one. Goals carry versions; a node names the newest it took up and gets those above. */
-#include <stdio.h>
-
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/proto.h"
@@ -23,19 +21,11 @@ typedef Sluice__Controlplane__NodeHeartbeat heartbeat; /* protobuf-c's name, sho
 struct poll_call {
     struct wire_call call;
     struct control *control;
-    char node_name[NAME_BYTES_MAX + 1];
+    uint32_t node_id;
     uint64_t goals_version; /* what the node has */
     uint64_t report_version;
     struct loop_timer timer;
     struct poll_call *next;
-};
-
-/* A node's row is written first, when it is new or has moved. */
-struct join_change {
-    struct change change;
-    struct wire_call call;
-    struct buffer packed; /* the heartbeat */
-    uint32_t node_id;
 };
 
 /* ---- answers ---- */
@@ -109,6 +99,7 @@ static Sluice__Controlplane__ReplicaGoal *make_goal(const struct replica *replic
     goal->schema_version = partition->table->schema_version;
     goal->schema = proto_bytes(copy_schema(partition->table, arena));
     goal->first_membership_version = 1;
+    goal->creation_id = replica->creation_id;
     add_members(goal, partition, arena);
     return goal;
 }
@@ -138,6 +129,8 @@ static void add_nodes(const struct control *control, Sluice__Controlplane__NodeG
     goals->nodes = arena_alloc(arena, (HASH_COUNT(control->catalog.nodes) + 1) * sizeof *goals->nodes);
     for (const struct node *node = control->catalog.nodes; node != NULL && goals->nodes != NULL;
          node = node->hh.next) {
+        if (node->is_lost)
+            continue; /* another is at its address */
         Sluice__Controlplane__MemberGoal *member = make_member(node, 0, 0, arena);
         if (member == NULL)
             return;
@@ -198,7 +191,7 @@ static void drop_poll(struct control *control, struct poll_call *poll)
 
 static void end_poll(struct control *control, struct poll_call *poll)
 {
-    struct node *node = catalog_node(&control->catalog, poll->node_name);
+    struct node *node = catalog_node(&control->catalog, poll->node_id);
     if (node == NULL)
         wire_refuse(poll->call, ERR_UNAVAILABLE);
     else
@@ -230,7 +223,7 @@ void control_tell_nodes(struct control *control)
 {
     for (struct poll_call *poll = control->polls, *next; poll != NULL; poll = next) {
         next = poll->next;
-        const struct node *node = catalog_node(&control->catalog, poll->node_name);
+        const struct node *node = catalog_node(&control->catalog, poll->node_id);
         if (node == NULL || has_news(control, node, goals_since(control, poll->goals_version)))
             end_poll(control, poll);
     }
@@ -270,6 +263,12 @@ static void take_report(struct control *control, const struct node *node,
                   (unsigned long long)report->replica_id);
         return;
     }
+    if (report->creation_id != 0 && report->creation_id != replica->creation_id) {
+        log_warn("another_creation_reported", "node=%s replica=%llu", node->name,
+                 (unsigned long long)report->replica_id);
+        replica->role = ROLE_QUARANTINED; /* it has not acted, and must not */
+        return;
+    }
     replica->role = report->role < ROLE_NOT_REPORTED ? (enum replica_role)report->role : ROLE_QUARANTINED;
     replica->term = report->term;
     replica->schema_version = report->schema_version;
@@ -298,9 +297,10 @@ static void take_reports(struct control *control, struct node *node, const heart
         control_wake_reconcile(control);
 }
 
-static void take(struct control *control, struct wire_call call, const heartbeat *heard)
+void control_take_heartbeat(struct control *control, struct wire_call call, uint32_t node_id,
+                            const heartbeat *heard)
 {
-    struct node *node = catalog_node(&control->catalog, heard->node_name);
+    struct node *node = catalog_node(&control->catalog, node_id);
     if (node == NULL) {
         wire_refuse(call, ERR_UNAVAILABLE);
         return;
@@ -308,14 +308,14 @@ static void take(struct control *control, struct wire_call call, const heartbeat
     take_reports(control, node, heard);
     for (struct poll_call *poll = control->polls, *next; poll != NULL; poll = next) {
         next = poll->next;
-        if (strcmp(poll->node_name, node->name) == 0)
+        if (poll->node_id == node->node_id)
             end_poll(control, poll);
     }
     struct poll_call poll = {.call = call,
                              .control = control,
+                             .node_id = node_id,
                              .goals_version = heard->goals_version,
                              .report_version = heard->report_version};
-    (void)snprintf(poll.node_name, sizeof poll.node_name, "%s", node->name); /* as long as the node's */
     uint64_t wait_us = (uint64_t)heard->wait_ms * 1000;
     bool is_told =
         heard->goals_version == node->told_since && control->catalog.goal_version == node->told_version;
@@ -327,8 +327,6 @@ static void take(struct control *control, struct wire_call call, const heartbeat
         hold(control, &poll, wait_us < WAIT_US_MAX ? wait_us : WAIT_US_MAX);
 }
 
-/* ---- new and moved nodes ---- */
-
 static bool is_sound(const heartbeat *heard)
 {
     return heard->node_name[0] != '\0' && strlen(heard->node_name) <= NAME_BYTES_MAX &&
@@ -337,97 +335,12 @@ static bool is_sound(const heartbeat *heard)
            heard->boot_epoch != 0;
 }
 
-static bool is_as_stored(const struct node *node, const heartbeat *heard)
-{
-    return node != NULL && node->port == heard->port && strcmp(node->zone, heard->zone) == 0 &&
-           strcmp(node->host, heard->host) == 0;
-}
-
-static const heartbeat *unpack(struct slice packed, struct arena *arena)
-{
-    return proto_unpack(&sluice__controlplane__node_heartbeat__descriptor, packed, arena);
-}
-
-static enum err join_prepare(struct control *control, struct change *change, struct sql_batch *batch)
-{
-    struct join_change *join = (struct join_change *)change;
-    const heartbeat *heard = unpack(buffer_view(&join->packed), &control->scratch);
-    if (heard == NULL)
-        return ERR_NO_MEMORY;
-    const struct node *node = catalog_node(&control->catalog, heard->node_name);
-    if (is_as_stored(node, heard))
-        return ERR_STALE;
-    join->node_id = node != NULL ? node->node_id : (uint32_t)++control->catalog.counters.node_id;
-    sql_begin(batch,
-              "INSERT INTO nodes (node_id, name, zone, host, port, last_heartbeat_us) "
-              "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (node_id) DO UPDATE SET zone = EXCLUDED.zone, "
-              "host = EXCLUDED.host, port = EXCLUDED.port, last_heartbeat_us = EXCLUDED.last_heartbeat_us");
-    sql_u64(batch, join->node_id);
-    sql_text(batch, heard->node_name);
-    sql_text(batch, heard->zone);
-    sql_text(batch, heard->host);
-    sql_u64(batch, heard->port);
-    sql_u64(batch, clock_wall_us());
-    control_save_counters(control, batch);
-    return ERR_OK;
-}
-
-static enum err join_apply(struct control *control, struct change *change)
-{
-    struct join_change *join = (struct join_change *)change;
-    const heartbeat *heard = unpack(buffer_view(&join->packed), &control->scratch);
-    struct node *node = heard == NULL ? NULL : catalog_node(&control->catalog, heard->node_name);
-    if (heard != NULL && node == NULL)
-        node = catalog_add_node(&control->catalog, join->node_id, heard->node_name);
-    if (node == NULL)
-        return ERR_NO_MEMORY;
-    (void)snprintf(node->zone, sizeof node->zone, "%s", heard->zone); /* is_sound */
-    (void)snprintf(node->host, sizeof node->host, "%s", heard->host); /* is_sound */
-    node->port = heard->port;
-    node->stored_wall_us = clock_wall_us();
-    control->catalog.node_version = ++control->catalog.goal_version;
-    log_info("node_joined", "node=%s node_id=%u zone=%s address=%s:%u", node->name, node->node_id, node->zone,
-             node->host, node->port);
-    control_tell_nodes(control);
-    return ERR_OK;
-}
-
-static void join_done(struct control *control, struct change *change, enum err err)
-{
-    struct join_change *join = (struct join_change *)change;
-    const heartbeat *heard = err == ERR_OK ? unpack(buffer_view(&join->packed), &control->scratch) : NULL;
-    if (heard == NULL)
-        wire_refuse(join->call, err == ERR_OK ? ERR_NO_MEMORY : ERR_UNAVAILABLE);
-    else
-        take(control, join->call, heard);
-    arena_reset(&control->scratch);
-    buffer_deinit(&join->packed);
-    memory_free(join);
-}
-
-static void join(struct control *control, struct wire_call call, struct slice packed)
-{
-    struct join_change *join = memory_zalloc(sizeof *join);
-    if (join == NULL) {
-        wire_refuse(call, ERR_NO_MEMORY);
-        return;
-    }
-    join->change = (struct change){.prepare = join_prepare, .apply = join_apply, .done = join_done};
-    join->call = call;
-    buffer_init(&join->packed, FRAME_BODY_BYTES_MAX);
-    buffer_append(&join->packed, packed);
-    control_submit(control, &join->change);
-}
-
 void control_on_heartbeat(struct control *control, struct wire_call call, const struct frame *frame)
 {
-    const heartbeat *heard = unpack(frame->header, &control->scratch);
-    if (heard == NULL || !is_sound(heard)) {
+    const heartbeat *heard =
+        proto_unpack(&sluice__controlplane__node_heartbeat__descriptor, frame->header, &control->scratch);
+    if (heard == NULL || !is_sound(heard))
         wire_refuse(call, ERR_INVALID);
-        return;
-    }
-    if (is_as_stored(catalog_node(&control->catalog, heard->node_name), heard))
-        take(control, call, heard);
     else
-        join(control, call, frame->header);
+        control_join(control, call, heard, frame->header);
 }

@@ -9,7 +9,7 @@ enum statement { COUNTERS, TENANTS, NODES, TABLES, PARTITIONS, REPLICAS, OBJECTS
 static const char *const statements[STATEMENT_COUNT] = {
     [COUNTERS] = "SELECT name, value FROM counters",
     [TENANTS] = "SELECT tenant_id, name, is_suspended, created_us FROM tenants",
-    [NODES] = "SELECT node_id, name, zone, host, port, last_heartbeat_us FROM nodes",
+    [NODES] = "SELECT node_id, name, zone, host, port, last_heartbeat_us, is_lost FROM nodes",
     [TABLES] =
         ("SELECT t.space_id, t.tenant_id, t.name, t.table_id, t.arn, t.hash_name, t.hash_type, t.sort_name, "
          "t.sort_type, t.schema_version, t.billing_mode, t.read_units, t.write_units, t.table_class, "
@@ -17,8 +17,9 @@ static const char *const statements[STATEMENT_COUNT] = {
          "FROM tables t LEFT JOIN partitions p USING (space_id) GROUP BY t.space_id"),
     [PARTITIONS] =
         "SELECT group_id, space_id, range_start, range_end, range_epoch FROM partitions ORDER BY group_id",
-    [REPLICAS] = ("SELECT r.replica_id, r.group_id, n.name, r.kind, r.goal, r.is_leader_wanted "
-                  "FROM replicas r JOIN nodes n USING (node_id) ORDER BY r.replica_id"),
+    [REPLICAS] =
+        "SELECT replica_id, group_id, node_id, kind, goal, is_leader_wanted, creation_id FROM replicas "
+        "ORDER BY replica_id",
     [OBJECTS] = "SELECT kind, id, version, is_deleted, body FROM bundle_objects ORDER BY version",
 };
 
@@ -80,14 +81,16 @@ static enum err load_tenant(struct control *control, const struct row *r)
 
 static enum err load_node(struct control *control, const struct row *r)
 {
-    struct node *node = catalog_add_node(&control->catalog, (uint32_t)number(r, 0), text(r, 1));
+    struct node *node = catalog_add_node(&control->catalog, (uint32_t)number(r, 0));
     if (node == NULL)
         return ERR_NO_MEMORY;
+    (void)snprintf(node->name, sizeof node->name, "%s", text(r, 1)); /* bounded when stored */
     (void)snprintf(node->zone, sizeof node->zone, "%s", text(r, 2)); /* bounded when stored */
     (void)snprintf(node->host, sizeof node->host, "%s", text(r, 3)); /* likewise */
     node->port = (uint32_t)number(r, 4);
     node->heard_wall_us = number(r, 5);
     node->stored_wall_us = node->heard_wall_us;
+    node->is_lost = truth(r, 6);
     return ERR_OK;
 }
 
@@ -143,13 +146,16 @@ static enum err load_partition(struct control *control, const struct row *r)
 static enum err load_replica(struct control *control, const struct row *r)
 {
     struct partition *partition = catalog_partition(&control->catalog, number(r, 1));
-    struct node *node = catalog_node(&control->catalog, text(r, 2));
+    struct node *node = catalog_node(&control->catalog, (uint32_t)number(r, 2));
     if (partition == NULL || node == NULL)
         return ERR_CORRUPT;
-    return catalog_add_replica(&control->catalog, partition, node, number(r, 0), (uint32_t)number(r, 3),
-                               (enum goal)number(r, 4), truth(r, 5)) == NULL
-               ? ERR_NO_MEMORY
-               : ERR_OK;
+    struct replica *replica =
+        catalog_add_replica(&control->catalog, partition, node, number(r, 0), (uint32_t)number(r, 3),
+                            (enum goal)number(r, 4), truth(r, 5));
+    if (replica == NULL)
+        return ERR_NO_MEMORY;
+    replica->creation_id = number(r, 6);
+    return ERR_OK;
 }
 
 static enum err load_object(struct control *control, const struct row *r)

@@ -9,7 +9,7 @@ struct candidates {
 
 static bool is_alive(const struct control *control, const struct node *node)
 {
-    return node->boot_epoch != 0 &&
+    return !node->is_lost && node->boot_epoch != 0 &&
            loop_now_us(control->loop) < node->heard_at_us + control->options.node_timeout_us;
 }
 
