@@ -9,7 +9,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-SIM = Path(__file__).resolve().parents[2] / "build" / "release" / "tests" / "sim" / "sim"
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "release"
+SIM = BUILD / "tests" / "sim" / "sim"
+
+
+def run_mutants():
+    """Build one simulator for each seeded bug, and run them."""
+    built = subprocess.run(["ninja", "-C", str(BUILD), "--quiet", "sim_mutants"], check=False).returncode
+    ran = subprocess.run([sys.executable, str(ROOT / "tests" / "sim" / "mutants.py"), "run", str(SIM.parent)],
+                         check=False).returncode
+    return built or ran
 
 
 def main():
@@ -25,7 +35,7 @@ def main():
         return subprocess.run([str(SIM), "--seed", str(arguments.seed), *more], check=False).returncode
     code = 0
     if arguments.mutants:
-        code = subprocess.run([sys.executable, "-m", "tests.sim.mutants"], check=False).returncode
+        code = run_mutants()
     seeds = arguments.seeds or 500
     clean = subprocess.run([str(SIM), "--from", str(arguments.first), "--seeds", str(seeds), "--jobs", "2"],
                            check=False)
