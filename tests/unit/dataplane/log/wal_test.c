@@ -246,6 +246,25 @@ static void reading_is_bounded_and_refuses_what_is_not_there(void **state)
     assert_int_equal(wal_group_read(a, 0, 1, 100, on_read, f), ERR_NOT_FOUND);
 }
 
+static void entries_are_found_by_the_segment_from_which_on_they_are_wanted(void **state)
+{
+    struct fixture *f = *state;
+    f->options.segments_max = 16;
+    open_log(f);
+    struct wal_group *a = create_group(f, 1, 11);
+    uint64_t last[17] = {0};
+    for (uint64_t index = 1; index <= 1000; index++) {
+        append_entries(f, a, index, index, 1);
+        last[wal_figures(f->wal).current_generation] = index;
+    }
+    uint64_t newest = wal_figures(f->wal).current_generation;
+    assert_in_range(newest, 3, 16);
+    assert_int_equal(wal_group_index_from(a, 0), 1);
+    for (uint64_t generation = 1; generation < newest; generation++)
+        assert_int_equal(wal_group_index_from(a, generation + 1), last[generation] + 1);
+    assert_int_equal(wal_group_index_from(a, newest + 1), 1001);
+}
+
 static void segments_are_recycled_and_what_matters_is_carried_forward(void **state)
 {
     struct fixture *f = *state;
@@ -599,6 +618,7 @@ int main(void)
         TEST(entries_and_hard_state_come_back_after_reopening),
         TEST(a_replaced_suffix_stays_replaced),
         TEST(reading_is_bounded_and_refuses_what_is_not_there),
+        TEST(entries_are_found_by_the_segment_from_which_on_they_are_wanted),
         TEST(segments_are_recycled_and_what_matters_is_carried_forward),
         TEST(a_start_that_later_ones_have_overtaken_is_not_taken_for_loss),
         TEST(a_removed_replica_s_missing_entries_are_no_loss),
