@@ -51,8 +51,8 @@ static bool take(struct goals *g, const struct frame *response)
     arena_reset(&g->arena);
     const Sluice__Controlplane__NodeGoals *goals =
         proto_unpack(&sluice__controlplane__node_goals__descriptor, response->header, &g->arena);
-    if (goals == NULL)
-        return false;
+    if (goals == NULL || (g->node_id != 0 && goals->node_id != g->node_id))
+        return false; /* an answer to what we asked before we had an id */
     g->node_id = goals->node_id;
     g->acknowledged = goals->wants_full_report ? 0 : goals->report_version;
     if (g->options.on_goals(goals, g->options.data))

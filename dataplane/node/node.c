@@ -251,6 +251,20 @@ static enum err start_goals(struct node *n, struct error *error)
     return goals_create(n->loop, &options, &n->goals, error);
 }
 
+static void count_recovered(void *data, const struct wal_replica *replica)
+{
+    size_t *count = data;
+    (*count)++;
+}
+
+/* Somebody's replicas are here. Without the file that says whose, and how often it has started, they must not act. */
+static bool has_history(const struct node *n)
+{
+    size_t recovered = 0;
+    wal_recovered_each(n->wal, count_recovered, &recovered);
+    return n->replicas != NULL || recovered > 0;
+}
+
 static enum err start(struct node *n, struct metrics *metrics, struct error *error)
 {
     TRY(metrics_add(metrics, &node_metric_table, NULL, &n->metrics));
@@ -262,6 +276,9 @@ static enum err start(struct node *n, struct metrics *metrics, struct error *err
     if (err != ERR_OK && err != ERR_NOT_FOUND)
         return error_set(error, err, "read %s/node_id", n->options.data_dir);
     TRY(node_recover(n, error));
+    if (n->node_id == 0 && has_history(n))
+        return error_set(error, ERR_CORRUPT, "%s holds replicas and no node_id: move it away, all of it",
+                         n->options.data_dir);
     TRY(start_goals(n, error));
     return n->node_id == 0 ? ERR_OK : node_begin_serving(n, error);
 }
@@ -359,7 +376,7 @@ void node_destroy(struct node *n)
 void node_show(struct buffer *to, void *data)
 {
     struct node *n = data;
-    static const char *const states[] = {"creating", "active", "quarantined", "removing"};
+    static const char *const states[] = {"creating", "created", "active", "quarantined", "removing"};
     static const char *const roles[] = {"follower", "pre-candidate", "candidate", "leader"};
     for (struct replica *r = n->replicas; r != NULL; r = r->hh.next) {
         struct group_status s = group_status(r->group);

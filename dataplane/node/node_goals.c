@@ -1,143 +1,7 @@
-/* Goals from control become replicas; what replicas are goes back as reports. Every step may be repeated.
- *
- * A new replica: its range goes into the store and is flushed, then its first hard state goes into the log,
- * then it acts. Goals that come together share one flush. A crash anywhere in between leaves nothing that the
- * repeated goal would not complete. */
+/* Goals from control become replicas (creation: node_create.c); what replicas are goes back as reports. Every step may be
+ * repeated. */
 #include "base/clock.h"
 #include "dataplane/node/node_internal.h"
-
-/* ---- creating ---- */
-
-struct creation {
-    uv_work_t work;
-    struct node *node;
-    enum err err;
-    size_t count;
-    struct creating {
-        uint64_t group_id;
-        uint32_t member_count;
-        struct member members[MEMBERS_MAX];
-    } groups[];
-};
-
-static enum err begin_acting(struct replica *r, const struct creating *c)
-{
-    struct node *n = r->node;
-    struct group_update update;
-    TRY(wal_group_create(&r->log, n->port, r->group_id, r->replica_id));
-    TRY(group_bootstrap(r->group, c->members, c->member_count, &update));
-    TRY(replica_persist(r, &update.persist));
-    /* The log keeps order: whatever this replica says from here on is on disk after its first state. */
-    TRY(group_start(r->group, 0, 0, clock_boot_us()));
-    r->state = REPLICA_ACTIVE;
-    replica_report(r);
-    replica_tick(r);
-    return ERR_OK;
-}
-
-static void flush_in_pool(uv_work_t *work)
-{
-    struct creation *creation = work->data;
-    creation->err = store_flush(creation->node->store);
-}
-
-static void after_flush(uv_work_t *work, int status)
-{
-    struct creation *creation = work->data;
-    struct node *n = creation->node;
-    for (size_t i = 0; i < creation->count && !n->is_closing; i++) {
-        struct replica *r = replica_find(n, creation->groups[i].group_id);
-        if (r == NULL || r->state != REPLICA_CREATING)
-            continue;
-        enum err err = creation->err == ERR_OK ? begin_acting(r, &creation->groups[i]) : creation->err;
-        if (err != ERR_OK) {
-            log_error("replica_not_created", "group=%llu error=%s", (unsigned long long)r->group_id,
-                      err_name(err));
-            node_fail(n, "replica creation", err);
-        }
-    }
-    memory_free(creation);
-}
-
-static enum err write_range(struct replica *r)
-{
-    struct node *n = r->node;
-    struct store_batch *batch = store_batch_create();
-    if (batch == NULL)
-        return ERR_NO_MEMORY;
-    buffer_clear(&n->scratch);
-    replica_row_encode(r, &n->scratch);
-    store_batch_put_meta(batch, r->group_id, slice_from_string(NODE_META_REPLICA), buffer_view(&n->scratch));
-    store_batch_set_applied(batch, r->group_id, r->replica_id, 0, 0);
-    enum err err = buffer_has_failed(&n->scratch) ? ERR_NO_MEMORY : store_write(n->store, batch);
-    store_batch_destroy(batch);
-    return err;
-}
-
-static bool take_members(const Sluice__Controlplane__ReplicaGoal *goal, struct creating *to)
-{
-    to->group_id = goal->group_id;
-    to->member_count = (uint32_t)goal->n_first_members;
-    if (goal->n_first_members > MEMBERS_MAX)
-        return false;
-    for (uint32_t i = 0; i < to->member_count; i++) {
-        const Sluice__Controlplane__MemberGoal *m = goal->first_members[i];
-        to->members[i] = (struct member){
-            .replica_id = m->replica_id,
-            .node_id = m->node_id,
-            .kind = m->kind == 1 ? MEMBER_LOG : MEMBER_STORAGE,
-            .role = m->kind == 2 ? MEMBER_LEARNER : MEMBER_VOTER,
-        };
-    }
-    for (uint32_t i = 1; i < to->member_count; i++) /* the core wants them in order of id */
-        for (uint32_t j = i; j > 0 && to->members[j].replica_id < to->members[j - 1].replica_id; j--) {
-            struct member m = to->members[j];
-            to->members[j] = to->members[j - 1];
-            to->members[j - 1] = m;
-        }
-    return true;
-}
-
-static enum member_kind own_kind(const struct creating *c, uint64_t replica_id)
-{
-    for (uint32_t i = 0; i < c->member_count; i++)
-        if (c->members[i].replica_id == replica_id)
-            return c->members[i].kind;
-    return MEMBER_STORAGE;
-}
-
-/* What the core would refuse later, when the group is half made. */
-static bool is_among(const struct creating *c, uint64_t replica_id)
-{
-    struct membership membership;
-    return membership_init(&membership, c->members, c->member_count) == ERR_OK &&
-           membership_find(&membership, replica_id) != NULL;
-}
-
-static bool create(struct node *n, const Sluice__Controlplane__ReplicaGoal *goal, struct creation *creation)
-{
-    struct creating *c = &creation->groups[creation->count];
-    if (!take_members(goal, c) || !is_among(c, goal->replica_id) ||
-        wal_is_removed(n->wal, goal->group_id, goal->replica_id)) {
-        log_warn("goal_refused", "group=%llu replica=%llu", (unsigned long long)goal->group_id,
-                 (unsigned long long)goal->replica_id);
-        return true; /* it would not get better by repeating */
-    }
-    struct replica *r = replica_create(n, goal->group_id, goal->replica_id, own_kind(c, goal->replica_id));
-    if (r == NULL)
-        return false;
-    r->state = REPLICA_CREATING;
-    enum err err =
-        replica_set_range(r, proto_slice(goal->range_start), proto_slice(goal->range_end), goal->range_epoch);
-    if (err == ERR_OK)
-        err = write_range(r);
-    if (err != ERR_OK) {
-        replica_destroy(r);
-        return false;
-    }
-    creation->count++;
-    return true;
-}
 
 /* ---- removing ---- */
 
@@ -270,10 +134,13 @@ static bool take_goal(struct node *n, const Sluice__Controlplane__ReplicaGoal *g
     }
     if (r != NULL && r->replica_id != goal->replica_id)
         return false; /* the old one must go first */
-    if (r == NULL && !create(n, goal, creation))
+    if (r == NULL && !node_create_replica(n, goal, creation))
         return false;
     r = replica_find(n, goal->group_id);
-    return r == NULL || take_schema(r, goal);
+    if (r == NULL)
+        return true;
+    replica_confirm(r, goal->creation_id);
+    return take_schema(r, goal);
 }
 
 static void take_nodes(struct node *n, const Sluice__Controlplane__NodeGoals *goals)
@@ -315,18 +182,13 @@ bool node_on_goals(const Sluice__Controlplane__NodeGoals *goals, void *data)
     if (goals->node_id == 0 || !become(n, goals->node_id))
         return false;
     take_nodes(n, goals);
-    struct creation *creation = memory_zalloc(sizeof *creation + goals->n_goals * sizeof creation->groups[0]);
+    struct creation *creation = node_create_begin(n, goals->n_goals);
     if (creation == NULL)
         return false;
-    creation->node = n;
-    creation->work.data = creation;
     bool are_all_taken = true;
     for (size_t i = 0; i < goals->n_goals; i++)
         are_all_taken &= take_goal(n, goals->goals[i], creation);
-    if (creation->count == 0)
-        memory_free(creation);
-    else if (uv_queue_work(&n->loop->uv, &creation->work, flush_in_pool, after_flush) != 0)
-        node_fail(n, "pool", ERR_BUSY);
+    node_create_end(creation);
     return are_all_taken;
 }
 
@@ -362,6 +224,7 @@ static Sluice__Controlplane__ReplicaReport *report_of(const struct replica *r, s
     report->applied_index = partition_applied_index(r->partition);
     report->schema_version = partition_schema_version(r->partition);
     report->range_epoch = r->range_epoch;
+    report->creation_id = r->creation_id;
     return report;
 }
 

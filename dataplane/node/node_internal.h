@@ -31,6 +31,7 @@ struct write_wait {
 
 enum replica_state {
     REPLICA_CREATING,    /* its range or first hard state is not durable yet */
+    REPLICA_CREATED,     /* durable, and never acted: waits for control to store that it exists */
     REPLICA_ACTIVE,      /* steps */
     REPLICA_QUARANTINED, /* data of it may be lost: acts no more, waits for its removal */
     REPLICA_REMOVING,    /* tombstone and drop are under way */
@@ -42,6 +43,7 @@ struct replica {
     uint64_t replica_id;
     enum member_kind kind;
     enum replica_state state;
+    uint64_t creation_id; /* which creation of replica_id this is; 0: of one that was lost */
     bool is_leading; /* evaluates: the term's no-op is applied */
     bool wants_lead; /* elected; leads when the no-op is applied */
 
@@ -168,6 +170,18 @@ void request_reply_write(struct wire_call call, Sluice__Dataplane__Status status
                          const struct write_answer *answer, Sluice__Dataplane__Route *route, uint64_t index);
 /* The row of a write whose id was applied meanwhile. */
 void request_answer_repeat(struct replica *r, struct write_wait *wait);
+
+/* ---- node_create.c ---- */
+/* The replicas that one answer of control creates; they share a flush of the store. NULL without memory. */
+struct creation *node_create_begin(struct node *n, size_t goal_count);
+/* Create the goal's replica, or set it aside as lost when it was created before. false: not now, the goal comes again. */
+bool node_create_replica(struct node *n, const Sluice__Controlplane__ReplicaGoal *goal,
+                         struct creation *creation);
+void node_create_end(struct creation *creation);
+/* Its first hard state is durable. */
+void replica_created(struct replica *r);
+/* Control says which creation may act (0: it has not heard of any). */
+void replica_confirm(struct replica *r, uint64_t creation_id);
 
 /* ---- node_goals.c ---- */
 bool node_on_goals(const Sluice__Controlplane__NodeGoals *goals, void *data);

@@ -7,14 +7,15 @@
 #include "base/reader.h"
 #include "dataplane/node/node_internal.h"
 
-enum { ROW_VERSION = 1 };
+enum { REPLICA_ROW_VERSION = 2, NODES_ROW_VERSION = 1 };
 
 /* ---- rows ---- */
 
 void replica_row_encode(const struct replica *r, struct buffer *to)
 {
-    buffer_append_u8(to, ROW_VERSION);
+    buffer_append_u8(to, REPLICA_ROW_VERSION);
     buffer_append_u64(to, r->replica_id);
+    buffer_append_u64(to, r->creation_id);
     buffer_append_u8(to, (uint8_t)r->kind);
     buffer_append_u64(to, r->range_epoch);
     buffer_append_prefixed(to, r->range_start);
@@ -27,16 +28,18 @@ static enum err replica_from_row(struct node *n, uint64_t group_id, struct slice
     reader_init(&reader, row);
     uint8_t version = reader_u8(&reader);
     uint64_t replica_id = reader_u64(&reader);
+    uint64_t creation_id = reader_u64(&reader);
     uint8_t kind = reader_u8(&reader);
     uint64_t range_epoch = reader_u64(&reader);
     struct slice start = reader_prefixed(&reader);
     struct slice end = reader_prefixed(&reader);
-    if (!reader_is_done(&reader) || version != ROW_VERSION || kind > MEMBER_LOG)
+    if (!reader_is_done(&reader) || version != REPLICA_ROW_VERSION || kind > MEMBER_LOG)
         return ERR_CORRUPT;
     struct replica *r = replica_create(n, group_id, replica_id, (enum member_kind)kind);
     if (r == NULL)
         return ERR_NO_MEMORY;
     r->state = REPLICA_CREATING;
+    r->creation_id = creation_id;
     return replica_set_range(r, start, end, range_epoch);
 }
 
@@ -58,7 +61,7 @@ static void keep_peer(const struct peer_address *address, void *data)
 void node_keep_peers(struct node *n)
 {
     buffer_clear(&n->scratch);
-    buffer_append_u8(&n->scratch, ROW_VERSION);
+    buffer_append_u8(&n->scratch, NODES_ROW_VERSION);
     struct kept_peers kept = {.to = &n->scratch};
     peers_each(n->peers, keep_peer, &kept);
     if (buffer_has_failed(&n->scratch) || slice_equal(buffer_view(&n->scratch), buffer_view(&n->kept_peers)))
@@ -82,7 +85,7 @@ static enum err load_peers(struct node *n)
         return err == ERR_NOT_FOUND ? ERR_OK : err;
     struct reader r;
     reader_init(&r, value.bytes);
-    err = reader_u8(&r) == ROW_VERSION ? ERR_OK : ERR_CORRUPT;
+    err = reader_u8(&r) == NODES_ROW_VERSION ? ERR_OK : ERR_CORRUPT;
     while (err == ERR_OK && reader_left(&r) > 0) {
         uint32_t node_id = reader_u32(&r);
         uint16_t port = reader_u16(&r);
@@ -260,6 +263,14 @@ static enum err restart_without_log(struct replica *r)
     return err;
 }
 
+/* It has never acted: a vote or an acknowledgement raises the term on disk first. Perhaps control does not know of it
+ * yet. */
+static bool is_untouched(const struct replica *r, const struct store_applied *applied)
+{
+    struct group_status status = group_status(r->group);
+    return applied->index == 0 && status.term == 0 && status.last_index == 0;
+}
+
 static enum err restart(struct replica *r)
 {
     struct node *n = r->node;
@@ -274,6 +285,10 @@ static enum err restart(struct replica *r)
     }
     struct store_applied applied;
     TRY(store_applied(n->store, r->group_id, &applied));
+    if (is_untouched(r, &applied)) {
+        replica_created(r);
+        return ERR_OK;
+    }
     err = replica_replay(r, applied.index);
     if (err == ERR_OK)
         err = group_start(r->group, applied.index, applied.term, clock_boot_us());

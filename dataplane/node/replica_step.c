@@ -31,6 +31,8 @@ static void on_persisted(void *cookie, enum err err)
         node_fail(n, "log", err);
         return;
     }
+    if (r->state == REPLICA_CREATING && !n->is_closing)
+        replica_created(r);
     struct group_update update;
     if (r->state == REPLICA_ACTIVE)
         (void)replica_step(r, &event, &update); /* an error only says that the term has moved on */
