@@ -389,6 +389,7 @@ struct group_status group_status(const struct group *g)
                                  .replica_id = g->options.replica_id,
                                  .role = g->role,
                                  .term = g->term,
+                                 .vote = g->vote,
                                  .leader_replica = g->leader_replica,
                                  .first_index = g->log.first_index,
                                  .last_index = g->log.last_index,

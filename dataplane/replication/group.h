@@ -216,6 +216,7 @@ struct group_status {
     uint64_t replica_id;
     enum group_role role;
     uint64_t term;
+    uint64_t vote;           /* in that term; 0 = none */
     uint64_t leader_replica; /* 0 = not known */
     uint64_t first_index;
     uint64_t last_index;

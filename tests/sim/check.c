@@ -166,6 +166,25 @@ void check_campaign(struct world *w, struct sim_replica *r)
     }
 }
 
+/* ---- What was on disk is there after a restart ---- */
+
+void check_durable(struct world *w, struct sim_replica *r)
+{
+    struct group_status status = group_status(r->group);
+    if (r->promised_replica != r->replica_id)
+        return;
+    if (status.term < r->promised_term || status.last_index < r->promised_index)
+        check_fail(
+            w, "durability",
+            "group %u replica %llu: term %llu and entries up to %llu came back, %llu and %llu were on disk",
+            r->group_no, (unsigned long long)r->replica_id, (unsigned long long)status.term,
+            (unsigned long long)status.last_index, (unsigned long long)r->promised_term,
+            (unsigned long long)r->promised_index);
+    if (status.term == r->promised_term && r->promised_vote != 0 && status.vote != r->promised_vote)
+        check_fail(w, "durability", "group %u replica %llu: it has forgotten its vote in term %llu",
+                   r->group_no, (unsigned long long)r->replica_id, (unsigned long long)status.term);
+}
+
 /* ---- After everything was healed ---- */
 
 static void check_group_settled(struct world *w, uint32_t g)

@@ -222,6 +222,11 @@ void faults_plan(struct world *w)
     w->is_stormy = world_chance(w, 350 * 1000);
     w->wants_membership = world_chance(w, 500 * 1000);
     w->is_damage_off = world_chance(w, 300 * 1000);
+    w->is_split = world_chance(w, 150 * 1000);
+    if (w->is_split)
+        if (!w->is_split)
+            w->cut_ppm = 850 * 1000;
+    w->is_hasty = w->wants_membership && world_chance(w, 400 * 1000);
     world_schedule(w, w->now_us + world_uniform(w, 2 * SECOND, 4 * SECOND), SIM_FAULT);
     world_schedule(w, w->now_us + SECOND, SIM_OPERATOR);
 }
@@ -229,7 +234,16 @@ void faults_plan(struct world *w)
 /* The elected leader's first moments are the interesting ones. */
 void faults_on_elected(struct world *w, struct sim_replica *r)
 {
-    if (w->is_healing || !w->is_stormy || !world_chance(w, 400 * 1000))
+    if (w->is_healing)
+        return;
+    if (w->is_hasty && world_chance(w, 500 * 1000))
+        world_schedule(w, w->now_us + world_uniform(w, 0, 600), SIM_HASTE)->group = r->group_no;
+    if (w->is_split && world_chance(w, 400 * 1000)) {
+        unblock(w);
+        isolate(w, &w->nodes[r->node_no], true, true, false);
+        return;
+    }
+    if (!(w->is_stormy || w->is_split) || !world_chance(w, w->is_split ? 800 * 1000 : 400 * 1000))
         return;
     if (world_chance(w, 300 * 1000)) {
         /* Its no-op reaches its own disk and no other. */
@@ -237,7 +251,8 @@ void faults_on_elected(struct world *w, struct sim_replica *r)
         isolate(w, &w->nodes[r->node_no], true, true, false);
         return;
     }
-    struct sim_event *event = world_schedule(w, w->now_us + world_uniform(w, 200, 12 * MS), SIM_DOOM);
+    uint64_t after_us = w->is_split ? world_uniform(w, 500, 5 * MS) : world_uniform(w, 200, 12 * MS);
+    struct sim_event *event = world_schedule(w, w->now_us + after_us, SIM_DOOM);
     event->node = r->node_no;
     event->life = w->nodes[r->node_no].life;
 }
@@ -257,6 +272,19 @@ void faults_doom(struct world *w, struct sim_node *n)
     default:
         node_crash(w, n, world_chance(w, 400 * 1000), downtime(w));
     }
+}
+
+/* The leader with some of the others on one side, the rest on the other. */
+void faults_on_change(struct world *w, struct sim_replica *leader)
+{
+    if (w->is_healing || !w->is_hasty || !world_chance(w, 300 * 1000))
+        return;
+    unblock(w);
+    uint32_t side = (uint32_t)world_uniform(w, 0, (1U << NODES) - 1) | 1U << (leader->node_no - 1);
+    for (uint32_t i = 1; i <= NODES; i++)
+        for (uint32_t j = 1; j <= NODES; j++)
+            if (((side >> (i - 1)) & 1) != ((side >> (j - 1)) & 1))
+                w->is_blocked[i][j] = true;
 }
 
 void faults_on_transfer(struct world *w, struct sim_replica *r)

@@ -122,7 +122,8 @@ static bool grow(struct world *w, struct sim_replica *leader)
     const struct membership *m = group_membership(leader->group);
     for (uint32_t i = 0; i < m->count; i++)
         if (m->members[i].role == MEMBER_LEARNER && may_promote(w, leader, &m->members[i]))
-            return promote(w, leader, m->members[i].replica_id) == ERR_OK;
+            return (!w->is_hasty || storage_voters(m) < 3) &&
+                   promote(w, leader, m->members[i].replica_id) == ERR_OK;
     if (storage_voters(m) >= 3 || m->count > membership_voter_count(m))
         return false;
     add_learner(w, leader, &w->nodes[world_uniform(w, 1, NODES)], MEMBER_STORAGE);
@@ -144,12 +145,48 @@ static void shuffle(struct world *w, struct sim_replica *leader)
         remove_member(w, leader, chosen->replica_id);
 }
 
+static bool promote_one(struct world *w, struct sim_replica *leader)
+{
+    const struct membership *m = group_membership(leader->group);
+    for (uint32_t i = 0; i < m->count; i++)
+        if (m->members[i].role == MEMBER_LEARNER && may_promote(w, leader, &m->members[i]) &&
+            promote(w, leader, m->members[i].replica_id) == ERR_OK)
+            return true;
+    return false;
+}
+
+static bool leads(const struct world *w, const struct sim_replica *r)
+{
+    return !w->has_failed && replica_is_live(r) && group_status(r->group).role == GROUP_LEADER;
+}
+
 /* Two changes in a row, or one that a leader has no business to accept yet: it refuses. */
 static void hurry(struct world *w, struct sim_replica *leader)
 {
-    shuffle(w, leader);
-    if (!w->has_failed && replica_is_live(leader) && group_status(leader->group).role == GROUP_LEADER)
-        shuffle(w, leader);
+    uint32_t learners = 0;
+    const struct membership *m = group_membership(leader->group);
+    for (uint32_t i = 0; i < m->count; i++)
+        learners += m->members[i].role == MEMBER_LEARNER;
+    bool is_ripe = learners > 1 || (learners == 1 && world_chance(w, 300 * 1000));
+    bool is_done = false;
+    for (int i = 0; i < 2 && leads(w, leader); i++) {
+        if (is_ripe)
+            is_done |= promote_one(w, leader);
+        else
+            shuffle(w, leader);
+    }
+    if (is_done && leads(w, leader))
+        faults_on_change(w, leader);
+}
+
+void operator_hurry(struct world *w, uint32_t g)
+{
+    struct sim_replica *leader = leader_of(w, g);
+    if (leader == NULL || w->is_healing)
+        return;
+    hurry(w, leader);
+    if (leads(w, leader))
+        faults_on_change(w, leader);
 }
 
 static void transfer(struct world *w, struct sim_replica *leader)
@@ -172,7 +209,7 @@ void operator_next(struct world *w)
     struct sim_replica *leader = leader_of(w, g);
     if (leader == NULL)
         return;
-    if (!w->is_healing && w->wants_membership && world_chance(w, 150 * 1000)) {
+    if (!w->is_healing && w->wants_membership && world_chance(w, w->is_hasty ? 500 * 1000 : 150 * 1000)) {
         hurry(w, leader);
         return;
     }

@@ -178,6 +178,7 @@ void replica_create(struct world *w, struct sim_node *n, uint32_t group, uint64_
     struct sim_replica *r = &n->replicas[group];
     rows_deinit(&r->durable);
     rows_init(&r->durable);
+    r->promised_replica = r->promised_index = 0;
     uint8_t kind_byte = (uint8_t)kind;
     disk_append(w, n, group_id_of(w, r), replica_id, SEGMENT_GROUP_CREATED, 0, 0, slice_make(&kind_byte, 1));
     struct group_update update;
@@ -367,6 +368,7 @@ void replica_start(struct world *w, struct sim_replica *r)
         return;
     }
     r->digest = check_digest(r);
+    check_durable(w, r);
     replica_tick(w, r);
 }
 
@@ -395,6 +397,7 @@ static void apply_entry(struct world *w, struct sim_replica *r, uint64_t index)
         buffer_clear(&r->rows.rows[key]);
     r->rows.applied_index = index;
     r->rows.applied_term = e->term;
+    r->promised_index = index;
     r->digest = check_digest(r);
     check_applied(w, r, index);
 }
@@ -618,6 +621,9 @@ void replica_on_persisted(struct world *w, struct sim_replica *r, const struct s
     struct group_update update;
     switch (p->kind) {
     case PERSIST_GROUP:
+        r->promised_replica = r->replica_id;
+        r->promised_term = p->token.term;
+        r->promised_vote = p->token.vote;
         if (p->token.term != 0 || p->token.last_index != 0)
             replica_step(w, r, (struct group_event){.kind = GROUP_EVENT_PERSISTED, .token = p->token},
                          &update);

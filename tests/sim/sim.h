@@ -42,7 +42,7 @@ enum {
     CLOCK_RATE_PPM = 50 * 1000, /* declared; large, so that whoever ignores it is caught soon */
     MS = 1000,
     SECOND = 1000 * 1000,
-    RUN_US = 45 * SECOND,    /* faults and load */
+    RUN_US = 100 * SECOND,    /* faults and load */
     SETTLE_US = 15 * SECOND, /* then all is healed: everything must come back */
 };
 
@@ -63,6 +63,7 @@ enum sim_event_kind {
     SIM_FLUSH,
     SIM_CLIENT,   /* a client's timer */
     SIM_FAULT,    /* the next thing that goes wrong */
+    SIM_HASTE,    /* the operator looks after a new leader at once */
     SIM_OPERATOR, /* the next thing that is looked after */
 };
 
@@ -216,7 +217,9 @@ struct sim_replica {
     struct sim_snapshot *installing;
     struct sim_snapshot found_installing; /* recovery: INSTALLING without INSTALLED; index 0 = none */
     uint64_t digest;                      /* of the rows */
-    uint64_t lease_since_us;              /* true time since when it has led with a lease; 0 = it does not */
+    /* What was reported durable, and outlives a crash: check_durable. */
+    uint64_t promised_replica, promised_term, promised_vote, promised_index;
+    uint64_t lease_since_us; /* true time since when it has led with a lease; 0 = it does not */
 };
 
 struct sim_node {
@@ -299,6 +302,8 @@ struct world {
     uint32_t loss_ppm, duplicate_ppm, slow_ppm;
     uint32_t cut_ppm; /* APPENDs of which the shell sends fewer entries than asked */
     bool is_stormy, is_damage_off;
+    bool is_split;     /* leaders are cut off at once or soon, again and again */
+    bool is_hasty;     /* membership changes come in pairs, early in a term, and under partitions */
     uint64_t lease_us; /* of all nodes in this seed; heartbeats come five times as often */
     uint64_t slow_us;
     bool is_healing; /* the run is over, everything must recover */
@@ -404,11 +409,14 @@ void faults_plan(struct world *w);
 void faults_next(struct world *w);
 void faults_heal(struct world *w);
 /* Cut the old leader off from what the others say, as it hands over. */
+void faults_on_change(struct world *w, struct sim_replica *leader);
 void faults_on_transfer(struct world *w, struct sim_replica *r);
 void faults_on_elected(struct world *w, struct sim_replica *r);
 void faults_crash(struct world *w, struct sim_node *n);
 void faults_doom(struct world *w, struct sim_node *n);
 void operator_next(struct world *w);
+/* Right after an election, before the leader has any business to change the membership. */
+void operator_hurry(struct world *w, uint32_t g);
 
 /* ---- check.c ---- */
 void check_fail(struct world *w, const char *checker, const char *format, ...)
@@ -419,6 +427,7 @@ void check_applied(struct world *w, struct sim_replica *r, uint64_t index);
 void check_acknowledged(struct world *w, struct sim_replica *r, const struct sim_request *q, uint64_t index);
 void check_leases(struct world *w);
 void check_campaign(struct world *w, struct sim_replica *r);
+void check_durable(struct world *w, struct sim_replica *r);
 void check_settled(struct world *w);
 void check_print_history(struct world *w, uint32_t g, uint32_t k);
 uint64_t check_digest(const struct sim_replica *r);

@@ -222,6 +222,9 @@ static void dispatch(struct world *w, struct sim_event *event)
     case SIM_FAULT:
         faults_next(w);
         break;
+    case SIM_HASTE:
+        operator_hurry(w, event->group);
+        break;
     case SIM_OPERATOR:
         operator_next(w);
         break;
