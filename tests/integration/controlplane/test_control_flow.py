@@ -40,7 +40,7 @@ def connect(fleet, process, role):
 
 
 class Node:
-    """Carries out goals at once; a replica that should lead says that it leads."""
+    """Carries out goals at once; a replica that should lead says so once control knows of its creation."""
 
     def __init__(self, fleet, name, zone, port):
         self.fleet = fleet
@@ -48,13 +48,15 @@ class Node:
         self.node_id = self.goals_version = self.goals_received = 0
         self.boot_epoch = int.from_bytes(os.urandom(7), "big") + 1
         self.replicas = {}  # id -> (group, role, schema version)
+        self.creations = {}  # id -> creation id
         self.is_full_wanted = True
         self.is_stopping = False
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
     def _heartbeat(self):
-        reports = [encode(f1=i, f2=group, f3=role, f4=1, f5=1, f7=schema)
+        reports = [encode(f1=i, f2=group, f3=role, f4=1, f5=1, f7=schema,
+                          f10=0 if role == REMOVED else self.creations[i])
                    for i, (group, role, schema) in self.replicas.items()]
         return encode(f1=self.node_id, f2=self.name, f3=self.zone, f4="127.0.0.1", f5=self.port, f6=self.boot_epoch,
                       f7=True, f8=reports, f9=self.goals_version, f11=500)
@@ -67,7 +69,9 @@ class Node:
                 self.replicas[goal[1]] = (goal[2], REMOVED, 0)
                 continue
             assert len(goal.all(7)) == 3
-            self.replicas[goal[1]] = (goal[2], LEADER if goal[11] == goal[1] else 0, goal[10])
+            creation = self.creations.setdefault(goal[1], int.from_bytes(os.urandom(7), "big") + 1)
+            is_leader = goal[11] == goal[1] and goal[13] == creation
+            self.replicas[goal[1]] = (goal[2], LEADER if is_leader else 0, goal[10])
 
     def _run(self):
         wire = None
@@ -244,6 +248,29 @@ def test_provisioned_table_has_its_partitions(fleet, router, nodes):
     assert max(counts) - min(counts) <= 1
 
 
+def test_the_first_creation_that_is_reported_counts(fleet, router, nodes):
+    router.call("CreateTable", table("once"))
+    wait_for(lambda: router.status("once") == "ACTIVE")
+    node = nodes[0]
+    replica, creation = next((i, c) for i, c in node.creations.items() if node.replicas[i][1] != REMOVED)
+
+    def named(goals):
+        return next(goal[13] for goal in map(Message, goals.all(4)) if goal[1] == replica)
+    wire = connect(fleet, fleet.layout.control(), role=2)
+    for other in (creation + 1, 0):
+        report = encode(f1=replica, f2=node.replicas[replica][0], f3=0, f4=1, f5=1, f10=other)
+        goals, _ = wire.call(HEARTBEAT, encode(f1=node.node_id, f2=node.name, f3=node.zone, f4="127.0.0.1", f5=node.port,
+                                               f6=node.boot_epoch, f8=[report]))
+        assert named(goals) == creation
+    fleet.kill("control-1")
+    fleet.start("control-1")
+    fleet.wait_ready("control-1")
+    wire = connect(fleet, fleet.layout.control(), role=2)
+    goals, _ = wire.call(HEARTBEAT, encode(f1=node.node_id, f2=node.name, f3=node.zone, f4="127.0.0.1", f5=node.port,
+                                           f6=node.boot_epoch))
+    assert named(goals) == creation
+
+
 def test_tenants_do_not_see_each_other(fleet, router):
     router.call("CreateTable", table("mine"))
     other = Router(fleet, fleet.create_tenant("other")["tenant_id"])
@@ -359,7 +386,7 @@ def psql(fleet, sql):
 
 
 @pytest.mark.parametrize("harm, repair, word", [
-    ("INSERT INTO migrations VALUES (2, 'later', '', 0)", "DELETE FROM migrations WHERE number = 2",
+    ("INSERT INTO migrations VALUES (999, 'later', '', 0)", "DELETE FROM migrations WHERE number = 999",
      b"database_is_newer"),
     ("UPDATE migrations SET checksum = 'x' || checksum", "UPDATE migrations SET checksum = substr(checksum, 2)",
      b"migration_differs"),
