@@ -90,6 +90,8 @@ struct group {
     struct membership stable_previous;
     struct membership restored[RESTORED_MAX]; /* restart: memberships among the log's entries, newest first */
     uint32_t restored_count;
+    uint64_t restored_start_index; /* restart: the entry before the log's start, as the log says */
+    uint64_t restored_start_term;
     uint64_t stable_term;
     uint64_t stable_vote;
     uint64_t stable_index; /* entries up to here are on disk */

@@ -1,4 +1,9 @@
-/* Back from the log: each function mirrors one record type, in the order in which they were written. */
+/* Back from the log: each function mirrors one record type, in the order in which they were written.
+ *
+ * The records of the log's older files may be gone, with entries that were needed when a record that is still
+ * here was written and are not any more; the LOG_START that says so may come later, among the records that were
+ * repeated before those files went. So an entry that does not follow what we have is taken as the first one
+ * (dataplane/log does the same), and group_start sees whether the entries begin where the log says. */
 #include "base/reader.h"
 #include "dataplane/replication/group_internal.h"
 
@@ -63,10 +68,28 @@ static void restored_push(struct group *g, const struct membership *m, uint64_t 
     g->restored[0].term = term;
 }
 
+static void empty_at(struct group *g, uint64_t first_index)
+{
+    bool is_declared = first_index - 1 == g->restored_start_index;
+    group_log_reset(&g->log, first_index - 1, is_declared ? g->restored_start_term : 0);
+}
+
+static void declare_start(struct group *g, uint64_t previous_index, uint64_t previous_term)
+{
+    if (previous_index < g->restored_start_index)
+        return;
+    g->restored_start_index = previous_index;
+    g->restored_start_term = previous_term;
+    if (previous_index + 1 == g->log.first_index)
+        g->log.previous_term = previous_term;
+}
+
 enum err group_restore_truncate_suffix(struct group *g, uint64_t from_index)
 {
-    if (from_index < g->log.first_index)
+    if (from_index <= g->restored_start_index)
         return ERR_CORRUPT;
+    if (from_index < g->log.first_index)
+        empty_at(g, from_index);
     group_log_truncate_suffix(&g->log, from_index);
     restored_cut(g, from_index);
     return ERR_OK;
@@ -74,15 +97,19 @@ enum err group_restore_truncate_suffix(struct group *g, uint64_t from_index)
 
 enum err group_restore_entry(struct group *g, uint64_t index, uint64_t term, struct slice body)
 {
-    if (index < g->log.first_index)
+    if (index == 0)
+        return ERR_CORRUPT;
+    if (index <= g->restored_start_index)
         return ERR_OK; /* void by a LOG_START or a snapshot; the same record read again */
-    if (index > g->log.last_index + 1 || body.length == 0)
+    if (body.length == 0)
         return ERR_CORRUPT;
     TRY(group_log_reserve(&g->log, 1));
     struct membership membership;
     bool is_membership = body.data[0] == ENTRY_MEMBERSHIP;
     if (is_membership)
         TRY(membership_decode(slice_from(body, 1), &membership));
+    if (index < g->log.first_index || index > g->log.last_index + 1)
+        empty_at(g, index);
     group_log_truncate_suffix(&g->log, index);
     restored_cut(g, index);
     group_log_append(&g->log, term, body.length);
@@ -93,10 +120,13 @@ enum err group_restore_entry(struct group *g, uint64_t index, uint64_t term, str
 
 enum err group_restore_log_start(struct group *g, uint64_t first_index, uint64_t previous_term)
 {
+    if (first_index == 0)
+        return ERR_CORRUPT;
     if (first_index > g->log.last_index + 1)
         group_log_reset(&g->log, first_index - 1, previous_term);
     else
         group_log_truncate_prefix(&g->log, first_index);
+    declare_start(g, first_index - 1, previous_term);
     return ERR_OK;
 }
 
@@ -105,6 +135,7 @@ enum err group_restore_snapshot(struct group *g, uint64_t index, uint64_t term, 
     struct membership m;
     TRY(membership_decode(membership, &m));
     group_log_reset(&g->log, index, term);
+    declare_start(g, index, term);
     if (term > g->term) {
         g->term = term; /* a newcomer may get a snapshot before it hears of any term */
         g->vote = 0;
@@ -155,6 +186,8 @@ enum err group_start(struct group *g, uint64_t applied_index, uint64_t applied_t
 {
     ASSERT(!g->is_started);
     uint64_t term;
+    if (g->log.first_index != g->restored_start_index + 1)
+        return ERR_CORRUPT;
     if (applied_index > g->log.last_index || g->commit_index > g->log.last_index ||
         applied_index + 1 < g->log.first_index || g->term < group_log_last_term(&g->log))
         return ERR_CORRUPT;
