@@ -16,6 +16,14 @@ struct request_ids {
     size_t answer_bytes;
 };
 
+/* Routers make ids of random bytes: four of them are as good as any function of all. */
+static unsigned hash(const uint8_t request_id[REQUEST_ID_BYTES])
+{
+    unsigned value;
+    memcpy(&value, request_id, sizeof value);
+    return value;
+}
+
 struct request_ids *request_ids_create(void)
 {
     return memory_zalloc(sizeof(struct request_ids));
@@ -89,7 +97,7 @@ enum err request_ids_add(struct request_ids *ids, const struct request_id_record
     struct remembered *r = copy(record);
     if (r == NULL)
         return ERR_NO_MEMORY;
-    HASH_ADD(hh, ids->first, record.request_id, REQUEST_ID_BYTES, r);
+    HASH_ADD_BYHASHVALUE(hh, ids->first, record.request_id, REQUEST_ID_BYTES, hash(r->record.request_id), r);
     if (HASH_ADD_FAILED(r)) {
         memory_free(r->answer);
         memory_free(r);
@@ -104,7 +112,7 @@ const struct request_id_record *request_ids_find(const struct request_ids *ids,
                                                  const uint8_t request_id[REQUEST_ID_BYTES])
 {
     struct remembered *r;
-    HASH_FIND(hh, ids->first, request_id, REQUEST_ID_BYTES, r);
+    HASH_FIND_BYHASHVALUE(hh, ids->first, request_id, REQUEST_ID_BYTES, hash(request_id), r);
     return r == NULL ? NULL : &r->record;
 }
 
