@@ -173,6 +173,8 @@ static enum err load_store(struct node *n, struct error *error)
 static enum err on_entry(struct replica *r, const struct segment_record *record)
 {
     TRY(group_restore_entry(r->group, record->index, record->term, record->body));
+    if (record->index < group_status(r->group).first_index)
+        return ERR_OK; /* void: a later start of the log was read already */
     if (record->index <= r->checkpoint_index) {
         entry_cache_truncate(&r->entries, record->index);
         return ERR_OK;
@@ -206,7 +208,8 @@ static enum err on_record(void *data, const struct segment_record *record)
     }
     if (err == ERR_CORRUPT) {
         r->state = REPLICA_QUARANTINED;
-        log_error("replica_quarantined", "group=%llu reason=log_record", (unsigned long long)r->group_id);
+        log_error("replica_quarantined", "group=%llu reason=log_record type=%d index=%llu",
+                  (unsigned long long)r->group_id, (int)record->type, (unsigned long long)record->index);
         return ERR_OK;
     }
     return err;
