@@ -174,6 +174,17 @@ static void gray_failure(struct world *w, struct sim_node *n)
         n->stalled_until_us = w->now_us + w->lease_us + world_uniform(w, 200 * MS, 3 * SECOND);
 }
 
+/* What waits for the disk is lost if the node then dies. */
+static void slow_disk(struct world *w, struct sim_node *n)
+{
+    n->disk.slow_until_us = w->now_us + world_uniform(w, 100 * MS, 4 * SECOND);
+    if (!n->is_up || world_chance(w, 400 * 1000))
+        return;
+    struct sim_event *event = world_schedule(w, w->now_us + world_uniform(w, 20 * MS, SECOND), SIM_CRASH);
+    event->node = n->id;
+    event->life = n->life;
+}
+
 static void clock_fault(struct world *w, struct sim_node *n)
 {
     clock_set_rate(w, n, (int64_t)world_uniform(w, 0, 2 * CLOCK_RATE_PPM) - CLOCK_RATE_PPM);
@@ -204,7 +215,7 @@ void faults_next(struct world *w)
     else if (at < 85)
         clock_fault(w, any_node(w));
     else if (at < 89)
-        victim(w)->disk.slow_until_us = w->now_us + world_uniform(w, 100 * MS, 4 * SECOND);
+        slow_disk(w, victim(w));
     else if (at < 92)
         victim(w)->disk.must_fail = true;
     else if (at < 98)

@@ -301,6 +301,7 @@ void replica_on_record(struct world *w, struct sim_node *n, const struct segment
         replica_close(r);
         r->replica_id = 0;
         return;
+        r->is_quarantined = false;
     }
     if (!r->is_quarantined && on_group_record(r, record) != ERR_OK)
         replica_quarantine(w, r, "a record does not fit");

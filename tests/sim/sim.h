@@ -42,7 +42,7 @@ enum {
     CLOCK_RATE_PPM = 50 * 1000, /* declared; large, so that whoever ignores it is caught soon */
     MS = 1000,
     SECOND = 1000 * 1000,
-    RUN_US = 100 * SECOND,    /* faults and load */
+    RUN_US = 100 * SECOND,   /* faults and load */
     SETTLE_US = 15 * SECOND, /* then all is healed: everything must come back */
 };
 
