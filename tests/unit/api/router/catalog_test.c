@@ -29,7 +29,8 @@ static void take(struct catalog *c, enum bundle_kind kind, const char *id, const
 static void take_tenant(struct catalog *c, const char *id, bool is_suspended)
 {
     char text[16];
-    Sluice__Controlplane__TenantBody body = SLUICE__CONTROLPLANE__TENANT_BODY__INIT;
+    Sluice__Controlplane__TenantBody body;
+    sluice__controlplane__tenant_body__init(&body);
     memcpy(text, id, strlen(id) + 1);
     body.tenant_id = text;
     body.is_suspended = is_suspended;
@@ -40,7 +41,8 @@ static void take_key(struct catalog *c, const char *id, const char *tenant, bool
 {
     char text[32];
     uint8_t secret[] = {1, 2, 3};
-    Sluice__Controlplane__AccessKeyBody body = SLUICE__CONTROLPLANE__ACCESS_KEY_BODY__INIT;
+    Sluice__Controlplane__AccessKeyBody body;
+    sluice__controlplane__access_key_body__init(&body);
     memcpy(text, tenant, strlen(tenant) + 1);
     body.tenant_id = text;
     body.sealed_secret = (ProtobufCBinaryData){.len = sizeof secret, .data = secret};
@@ -58,7 +60,8 @@ static void take_table(struct catalog *c, const char *id, uint64_t space_id, uin
         .partition = {.name = SLICE_LITERAL("Artist"), .type = VALUE_S},
     };
     key_schema_encode(&key, &schema);
-    Sluice__Controlplane__TableBody body = SLUICE__CONTROLPLANE__TABLE_BODY__INIT;
+    Sluice__Controlplane__TableBody body;
+    sluice__controlplane__table_body__init(&body);
     body.name = name;
     body.arn = arn;
     body.space_id = space_id;
