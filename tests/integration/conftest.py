@@ -30,6 +30,7 @@ def is_long(request):
     return request.config.getoption("--long")
 
 
+PORT = int(os.environ.get("SLUICE_TEST_PORT", "18000"))
 BINARIES = ROOT / os.environ.get("SLUICE_TEST_BINARIES", "build/release")
 
 
@@ -41,8 +42,7 @@ def binary(name):
 def fleet():
     home = Path(tempfile.mkdtemp(prefix="sluice-test-"))
     home.chmod(0o711)  # PostgreSQL's account must be able to reach its directory below
-    port = int(os.environ.get("SLUICE_TEST_PORT", "18000"))
-    fleet = Fleet(home, port, BINARIES)
+    fleet = Fleet(home, PORT, BINARIES)
     try:
         fleet.up()
         yield fleet

@@ -82,7 +82,10 @@ def damaged():
     finally:
         fleet.down()
         complaints = complaints_of(home)
-        shutil.rmtree(home)
+        if os.environ.get("SLUICE_TEST_KEEP"):
+            print("kept", home)
+        else:
+            shutil.rmtree(home)
     assert not complaints, "\n".join(complaints)
 
 
@@ -169,4 +172,16 @@ def test_replicas_without_a_node_id_do_not_start(damaged):
     assert "no node_id" in damaged.log("node-1")
     identity.write_text(text, encoding="ascii")
     damaged.restart("node-1")
+    damaged.check()
+
+
+def test_a_lost_node_that_is_back_acts_again(damaged):
+    damaged.fleet.kill("node-1")
+    damaged.data("node-1").rename(damaged.data("node-1").with_name("node-1.second"))
+    damaged.data("node-1").with_name("node-1.away").rename(damaged.data("node-1"))
+    damaged.restart("node-1")
+    wait_for(lambda: set(damaged.replicas("node-1").values()) == {"active"}, 10, "its replicas to act")
+    wait_for(lambda: [node["is_lost"] for node in sorted(damaged.nodes("node-1"), key=lambda n: n["node_id"])] ==
+             [False, True], 10, "control to take it back")
+    damaged.write()
     damaged.check()
