@@ -211,7 +211,10 @@ static const struct catalog_table *find_table(const struct request *r)
     const struct item_state *s = r->state;
     const struct catalog_table *table =
         catalog_find_table(r->router->catalog, r->tenant_id, s->parameters.table_name);
-    if (table == NULL || table->status == TABLE_CREATING || !arn_is_ours(r, &s->parameters, table))
+    if (table == NULL || !arn_is_ours(r, &s->parameters, table))
+        return NULL;
+    /* While it is being deleted its rows go: nobody would answer. */
+    if (table->status == TABLE_CREATING || table->status == TABLE_DELETING)
         return NULL;
     return table;
 }

@@ -15,6 +15,7 @@ enum {
     RETRY_US_FIRST = 2 * 1000,
     RETRY_US_MAX = 50 * 1000,
     REFRESH_KEYS_MAX = 1000,
+    UNUSED_ROUNDS_MAX = 600, /* of refreshes */
     ARENA_BLOCK = 16 * 1024,
     ARENA_MAX = 4 * 1024 * 1024,
 };
@@ -424,6 +425,8 @@ static void on_refresh(struct loop_timer *timer)
 {
     struct item_client *c = timer->data;
     struct slice keys[REFRESH_KEYS_MAX];
+    route_cache_age(c->routes, UNUSED_ROUNDS_MAX);
+    metric_set(&c->options.metrics->routes, route_cache_count(c->routes));
     size_t count = 0, route_count = route_cache_count(c->routes);
     for (size_t i = 0; i < route_count && count < REFRESH_KEYS_MAX; i++) {
         struct route *route = route_cache_at(c->routes, c->refresh_next++ % route_count);

@@ -173,6 +173,20 @@ enum err route_cache_put(struct route_cache *cache, const Sluice__Dataplane__Rou
     return ERR_OK;
 }
 
+void route_cache_age(struct route_cache *cache, uint32_t rounds_max)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < cache->count; i++) {
+        struct route *route = cache->routes[i];
+        route->unused_rounds = route->is_used ? 0 : route->unused_rounds + 1;
+        if (route->unused_rounds >= rounds_max)
+            memory_free(route);
+        else
+            cache->routes[kept++] = route;
+    }
+    cache->count = kept;
+}
+
 size_t route_cache_count(const struct route_cache *cache)
 {
     return cache->count;

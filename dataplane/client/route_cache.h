@@ -29,6 +29,7 @@ struct route {
     struct slice start;
     struct slice end; /* empty: no end */
     bool is_used;     /* since the last refresh; for the owner of the cache */
+    uint32_t unused_rounds;
     uint32_t replica_count;
     struct route_replica replicas[ROUTE_REPLICAS_MAX];
 };
@@ -45,6 +46,9 @@ struct route *route_cache_find(struct route_cache *cache, struct slice key);
 enum err route_cache_put(struct route_cache *cache, const Sluice__Dataplane__Route *route) MUST_CHECK;
 /* Forget the range that holds the key, if it is this group's. */
 void route_cache_forget(struct route_cache *cache, struct slice key, uint64_t group_id);
+
+/* Forget routes that were not used in `rounds_max` calls of this in a row: tables come and go. */
+void route_cache_age(struct route_cache *cache, uint32_t rounds_max);
 
 size_t route_cache_count(const struct route_cache *cache);
 /* In order of range, for refreshing. */

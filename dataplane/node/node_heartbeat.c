@@ -69,6 +69,8 @@ void node_on_heartbeat(struct node *n, struct wire_call call, const struct frame
         metric_increment(&n->metrics.messages_malformed);
         return;
     }
+    if (peers_find(n->peers, message.from_node) == NULL)
+        return; /* control has not told us of it: there is no room in the table of supports for strangers */
     metric_increment(&n->metrics.heartbeats_received);
     struct support_result result;
     if (support_receive(n->support, &message, clock_boot_us(), &result) != ERR_OK)

@@ -83,6 +83,24 @@ static void a_forgotten_route_is_gone_only_for_its_group(void **state)
     route_cache_destroy(cache);
 }
 
+static void a_route_that_nobody_uses_goes_after_a_while(void **state)
+{
+    struct route_cache *cache = route_cache_create();
+    put(cache, route(1, "a", "c", 1, 1));
+    put(cache, route(2, "c", "e", 1, 1));
+    put(cache, route(3, "e", "g", 1, 1));
+    for (int round = 0; round < 5; round++) {
+        route_cache_find(cache, SLICE_LITERAL("c"))->is_used = true;
+        assert_int_equal(route_cache_count(cache), 3);
+        route_cache_find(cache, SLICE_LITERAL("e"))->is_used = round == 3;
+        route_cache_age(cache, 5);
+    }
+    assert_int_equal(group_at(cache, "a"), 0);
+    assert_int_equal(group_at(cache, "c"), 2);
+    assert_int_equal(group_at(cache, "e"), 3);
+    route_cache_destroy(cache);
+}
+
 static void nonsense_is_ignored(void **state)
 {
     struct route_cache *cache = route_cache_create();
@@ -99,6 +117,7 @@ int main(void)
         cmocka_unit_test(only_a_newer_route_replaces),
         cmocka_unit_test(a_split_replaces_its_parent_and_the_parent_does_not_come_back),
         cmocka_unit_test(a_forgotten_route_is_gone_only_for_its_group),
+        cmocka_unit_test(a_route_that_nobody_uses_goes_after_a_while),
         cmocka_unit_test(nonsense_is_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
