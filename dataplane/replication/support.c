@@ -89,11 +89,12 @@ static enum err on_ask(struct support *s, const struct support_message *m, uint6
         return ERR_LIMIT;
     if (m->asker_incarnation < peer->asker_incarnation)
         return ERR_STALE;
-    if (peer->has_asked && peer->asker_incarnation < m->asker_incarnation) {
-        /* The process that we promised to is dead, and its leases with it. */
+    if (peer->asker_incarnation < m->asker_incarnation) {
+        /* The process that we promised to, or confirmed to without having heard this one, is dead, and its leases
+         * with it. */
         peer->promised_until_us = 0;
         peer->given_epoch++;
-        result->is_restarted = true;
+        result->is_restarted = peer->has_asked;
     }
     peer->has_asked = true;
     peer->asker_incarnation = m->asker_incarnation;

@@ -233,7 +233,6 @@ void faults_plan(struct world *w)
     w->is_stormy = world_chance(w, 350 * 1000);
     w->wants_membership = world_chance(w, 500 * 1000);
     w->is_damage_off = world_chance(w, 300 * 1000);
-    w->is_split = world_chance(w, 150 * 1000);
     if (w->is_split)
         if (!w->is_split)
             w->cut_ppm = 850 * 1000;

@@ -253,6 +253,8 @@ static enum err on_group_record(struct sim_replica *r, const struct segment_reco
     case SEGMENT_ENTRY:
         r->found_installing.index = 0; /* that one came to nothing */
         err = group_restore_entry(r->group, record->index, record->term, record->body);
+        if (err == ERR_OK && record->index > r->entries_first + r->entries_count)
+            entries_reset(r, record->index);
         if (err == ERR_OK && record->index >= r->entries_first)
             entries_put(r, record->index, record->term, record->body);
         return err;
