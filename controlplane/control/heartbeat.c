@@ -129,11 +129,11 @@ static void add_nodes(const struct control *control, Sluice__Controlplane__NodeG
     goals->nodes = arena_alloc(arena, (HASH_COUNT(control->catalog.nodes) + 1) * sizeof *goals->nodes);
     for (const struct node *node = control->catalog.nodes; node != NULL && goals->nodes != NULL;
          node = node->hh.next) {
-        if (node->is_lost)
-            continue; /* another is at its address */
         Sluice__Controlplane__MemberGoal *member = make_member(node, 0, 0, arena);
         if (member == NULL)
             return;
+        if (node->is_lost)
+            member->port = 0; /* another may be at its address */
         goals->nodes[goals->n_nodes++] = member;
     }
 }

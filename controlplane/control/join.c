@@ -187,7 +187,7 @@ void control_join(struct control *control, struct wire_call call, const heartbea
     struct node *node;
     switch (claim(control, heard, &node)) {
     case NODE_NAME_IN_USE:
-        log_debug("node_name_in_use", "node=%s", heard->node_name);
+        log_warn("node_name_in_use", "node=%s node_id=%u", heard->node_name, heard->node_id);
         wire_refuse(call, ERR_UNAVAILABLE);
         return;
     case NODE_UNKNOWN:

@@ -147,8 +147,13 @@ static void take_nodes(struct node *n, const Sluice__Controlplane__NodeGoals *go
 {
     for (size_t i = 0; i < goals->n_nodes; i++) {
         const Sluice__Controlplane__MemberGoal *m = goals->nodes[i];
-        if (m->port == 0 || m->port > UINT16_MAX)
+        if (m->port > UINT16_MAX)
             continue;
+        if (m->port == 0) {
+            if (m->node_id != n->node_id)
+                peers_remove(n->peers, m->node_id);
+            continue;
+        }
         enum err err = peers_set(n->peers, m->node_id, slice_from_string(m->zone), slice_from_string(m->host),
                                  (uint16_t)m->port);
         if (err != ERR_OK)

@@ -98,6 +98,16 @@ enum err peers_set(struct peers *p, uint32_t node_id, struct slice zone, struct 
     return ERR_OK;
 }
 
+void peers_remove(struct peers *p, uint32_t node_id)
+{
+    struct peer *peer = find(p, node_id);
+    if (peer == NULL)
+        return;
+    HASH_DEL(p->by_id, peer);
+    disconnect(peer);
+    memory_free(peer);
+}
+
 const struct peer_address *peers_find(const struct peers *p, uint32_t node_id)
 {
     const struct peer *peer = find(p, node_id);

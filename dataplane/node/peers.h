@@ -32,6 +32,8 @@ void peers_set_identity(struct peers *p, struct wire_identity identity);
  */
 enum err peers_set(struct peers *p, uint32_t node_id, struct slice zone, struct slice host,
                    uint16_t port) MUST_CHECK;
+/* It is nowhere any more. */
+void peers_remove(struct peers *p, uint32_t node_id);
 /* NULL when not known; valid until it is set again. */
 const struct peer_address *peers_find(const struct peers *p, uint32_t node_id);
 void peers_each(const struct peers *p, void (*each)(const struct peer_address *address, void *data),
