@@ -4,7 +4,8 @@
 #include "dataplane/node/node_internal.h"
 
 enum {
-    APPLY_ENTRIES_MAX = 256,       /* of one group in one turn */
+    APPLY_ENTRIES_MAX = 256,       /* of one group in one turn, ... */
+    APPLY_BYTES_MAX = 1024 * 1024, /* ... and begun only below this many bytes of rows */
     STORE_RETRY_US = 2 * 1000,     /* when the store asks for a pause */
     CACHE_BYTES_MAX = 1024 * 1024, /* of applied entries kept for followers */
 };
@@ -44,7 +45,7 @@ static bool fill_batch(struct replica *r)
     if (last >= first + APPLY_ENTRIES_MAX)
         last = first + APPLY_ENTRIES_MAX - 1;
     uint64_t index = first;
-    for (; index <= last; index++) {
+    for (; index <= last && store_batch_bytes(r->batch) < APPLY_BYTES_MAX; index++) {
         const struct cached_entry *entry = entry_cache_find(&r->entries, index);
         if (entry == NULL) {
             replica_quarantine(r, "committed_entry_missing");
