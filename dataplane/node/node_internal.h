@@ -44,8 +44,8 @@ struct replica {
     enum member_kind kind;
     enum replica_state state;
     uint64_t creation_id; /* which creation of replica_id this is; 0: of one that was lost */
-    bool is_leading; /* evaluates: the term's no-op is applied */
-    bool wants_lead; /* elected; leads when the no-op is applied */
+    bool is_leading;      /* evaluates: the term's no-op is applied */
+    bool wants_lead;      /* elected; leads when the no-op is applied */
 
     struct slice range_start; /* owned, one allocation with range_end */
     struct slice range_end;
