@@ -12,6 +12,7 @@ enum {
     LEADER_CHECK_US = 1000 * 1000,
     DRAIN_US = 1500 * 1000,
     DRAIN_CHECK_US = 20 * 1000,
+    READY_CHECK_US = 10 * 1000,
 };
 
 static const struct metric_row metric_rows[] = {
@@ -193,6 +194,17 @@ static enum err open_server(struct node *n, struct error *error)
     return wire_server_open(n->loop, &options, &n->server, error);
 }
 
+/* Ready once it may vote and campaign: a rolling restart that waits for that never takes a node away while
+ * the one before could not yet take its leads over. */
+static void on_ready_check(struct loop_timer *timer)
+{
+    struct node *n = timer->data;
+    if (support_can_vote(n->support, clock_boot_us()))
+        n->options.on_ready(n->options.data);
+    else
+        loop_timer_start(n->loop, timer, loop_now_us(n->loop) + READY_CHECK_US);
+}
+
 enum err node_begin_serving(struct node *n, struct error *error)
 {
     n->incarnation++;
@@ -225,7 +237,8 @@ enum err node_begin_serving(struct node *n, struct error *error)
     node_flush_start(n);
     n->leader_check = (struct loop_timer){.fire = on_leader_check, .data = n};
     loop_timer_start(n->loop, &n->leader_check, loop_now_us(n->loop) + LEADER_CHECK_US);
-    n->options.on_ready(n->options.data);
+    n->ready = (struct loop_timer){.fire = on_ready_check, .data = n};
+    on_ready_check(&n->ready);
     return ERR_OK;
 }
 
@@ -340,6 +353,7 @@ void node_close(struct node *n)
     loop_timer_stop(n->loop, &n->heartbeat);
     loop_timer_stop(n->loop, &n->flush);
     loop_timer_stop(n->loop, &n->leader_check);
+    loop_timer_stop(n->loop, &n->ready);
     goals_destroy(n->goals);
     n->goals = NULL;
     publisher_destroy(n->publisher);

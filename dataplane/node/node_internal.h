@@ -114,6 +114,7 @@ struct node {
     struct loop_timer heartbeat;
     struct loop_timer flush;
     struct loop_timer leader_check;
+    struct loop_timer ready;
     struct flushing *flushing; /* NULL: none is under way */
     void (*on_drained)(void *data);
     void *on_drained_data;
