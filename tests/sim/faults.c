@@ -35,7 +35,7 @@ static void unblock(struct world *w)
 {
     for (uint32_t i = 0; i <= NODES; i++)
         for (uint32_t j = 0; j <= NODES; j++)
-            w->is_blocked[i][j] = false;
+            w->is_blocked[i][j] = w->is_mute[i][j] = false;
 }
 
 static void isolate(struct world *w, struct sim_node *n, bool is_inward, bool is_outward, bool with_clients)
@@ -115,9 +115,10 @@ static uint64_t downtime(struct world *w)
     }
 }
 
-void faults_crash(struct world *w, struct sim_node *n)
+void faults_crash(struct world *w, struct sim_node *n, bool is_quick)
 {
-    node_crash(w, n, world_chance(w, 400 * 1000), downtime(w));
+    uint64_t down_us = is_quick ? world_uniform(w, 1 * MS, 30 * MS) : downtime(w);
+    node_crash(w, n, world_chance(w, 400 * 1000), down_us);
 }
 
 static void power_cut(struct world *w)
@@ -185,6 +186,27 @@ static void slow_disk(struct world *w, struct sim_node *n)
     event->life = n->life;
 }
 
+/* One follower does not hear the leader and asks the others again and again; then one of those restarts at once. */
+static void forgetful_follower(struct world *w)
+{
+    unblock(w);
+    const struct sim_node *leader = leading_node(w);
+    const struct sim_replica *r = &leader->replicas[world_uniform(w, 0, GROUPS - 1)];
+    if (!replica_is_live(r) || group_membership(r->group)->count == 0)
+        return;
+    const struct membership *m = group_membership(r->group);
+    uint32_t deaf = m->members[world_uniform(w, 0, m->count - 1)].node_id;
+    uint32_t forgetful = m->members[world_uniform(w, 0, m->count - 1)].node_id;
+    if (deaf == leader->id || forgetful == leader->id || forgetful == deaf || !w->nodes[forgetful].is_up)
+        return;
+    w->is_mute[leader->id][deaf] = true;
+    uint64_t at_us = w->now_us + w->lease_us + world_uniform(w, 300 * MS, SECOND);
+    struct sim_event *event = world_schedule(w, at_us, SIM_CRASH);
+    event->node = forgetful;
+    event->life = w->nodes[forgetful].life;
+    event->group = 1;
+}
+
 static void clock_fault(struct world *w, struct sim_node *n)
 {
     clock_set_rate(w, n, (int64_t)world_uniform(w, 0, 2 * CLOCK_RATE_PPM) - CLOCK_RATE_PPM);
@@ -197,17 +219,19 @@ void faults_next(struct world *w)
         return;
     uint64_t at = world_uniform(w, 0, 99);
     if (at < 10)
-        faults_crash(w, victim(w));
+        faults_crash(w, victim(w), false);
     else if (at < 22)
         victim(w)->disk.must_crash = true;
     else if (at < 26)
-        faults_crash(w, any_node(w)), faults_crash(w, leading_node(w));
+        faults_crash(w, any_node(w), false), faults_crash(w, leading_node(w), false);
     else if (at < 44)
         network_fault(w);
     else if (at < 60)
         unblock(w);
-    else if (at < 68)
+    else if (at < 64)
         network_mood(w);
+    else if (at < 68)
+        forgetful_follower(w);
     else if (at < 75)
         stall(w, victim(w));
     else if (at < 80)

@@ -84,7 +84,7 @@ void network_send_heartbeat(struct world *w, const struct support_message *m)
 {
     for (uint32_t left = copies(w); left > 0; left--) {
         uint64_t at_us = arrival(w, m->from_node, m->to_node);
-        if (at_us == 0)
+        if (at_us == 0 || w->is_mute[m->from_node][m->to_node])
             continue;
         uint8_t bytes[SUPPORT_MESSAGE_BYTES];
         support_message_encode(m, bytes);

@@ -299,6 +299,7 @@ struct world {
     struct history_op *history;
     uint64_t history_count;
     bool is_blocked[NODES + 1][NODES + 1]; /* [from][to]; 0 = the clients' side */
+    bool is_mute[NODES + 1][NODES + 1];    /* as above, for the heartbeats' connection only */
     uint32_t loss_ppm, duplicate_ppm, slow_ppm;
     uint32_t cut_ppm; /* APPENDs of which the shell sends fewer entries than asked */
     bool is_stormy, is_damage_off;
@@ -412,7 +413,7 @@ void faults_heal(struct world *w);
 void faults_on_change(struct world *w, struct sim_replica *leader);
 void faults_on_transfer(struct world *w, struct sim_replica *r);
 void faults_on_elected(struct world *w, struct sim_replica *r);
-void faults_crash(struct world *w, struct sim_node *n);
+void faults_crash(struct world *w, struct sim_node *n, bool is_quick);
 void faults_doom(struct world *w, struct sim_node *n);
 void operator_next(struct world *w);
 /* Right after an election, before the leader has any business to change the membership. */

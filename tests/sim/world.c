@@ -203,7 +203,7 @@ static void dispatch(struct world *w, struct sim_event *event)
         break;
     case SIM_CRASH:
         if (w->nodes[event->node].life == event->life && !w->is_healing)
-            faults_crash(w, &w->nodes[event->node]);
+            faults_crash(w, &w->nodes[event->node], event->group != 0);
         break;
     case SIM_RESTART:
         if (!w->nodes[event->node].is_up && w->nodes[event->node].life == event->life)
