@@ -321,6 +321,15 @@ void faults_on_change(struct world *w, struct sim_replica *leader)
                 w->is_blocked[i][j] = true;
 }
 
+/* Cut a leader off the moment it first commits something, before it can say so. */
+void faults_on_commit(struct world *w, struct sim_replica *r)
+{
+    if (w->is_healing || !w->is_split || !world_chance(w, 300 * 1000))
+        return;
+    unblock(w);
+    isolate(w, &w->nodes[r->node_no], true, true, false);
+}
+
 void faults_on_transfer(struct world *w, struct sim_replica *r)
 {
     if (w->is_healing || !world_chance(w, 300 * 1000))

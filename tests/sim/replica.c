@@ -457,6 +457,10 @@ static void update_carry_out(struct world *w, struct sim_replica *r, const struc
     enum group_role role = group_status(r->group).role;
     if (role == GROUP_CANDIDATE && role_before != GROUP_CANDIDATE)
         check_campaign(w, r);
+    if (update->is_commit_advanced && role == GROUP_LEADER && r->committed_term != update->term) {
+        r->committed_term = update->term;
+        faults_on_commit(w, r);
+    }
     for (uint32_t i = 0; i < update->message_count; i++)
         network_send_replication(w, r, &update->messages[i]);
     for (uint32_t i = 0; i < update->snapshot_count; i++)

@@ -210,7 +210,8 @@ struct sim_replica {
     uint64_t entries_first;
     size_t entries_count;
     size_t entries_capacity;
-    uint64_t led_term; /* partition_lead was called for */
+    uint64_t led_term;       /* partition_lead was called for */
+    uint64_t committed_term; /* in which it has committed something as leader */
     struct sim_waiter waiters[WAITERS_MAX];
     uint32_t waiter_count;
     uint64_t wake_us; /* true time of the timer that counts */
@@ -411,6 +412,7 @@ void faults_next(struct world *w);
 void faults_heal(struct world *w);
 /* Cut the old leader off from what the others say, as it hands over. */
 void faults_on_change(struct world *w, struct sim_replica *leader);
+void faults_on_commit(struct world *w, struct sim_replica *r);
 void faults_on_transfer(struct world *w, struct sim_replica *r);
 void faults_on_elected(struct world *w, struct sim_replica *r);
 void faults_crash(struct world *w, struct sim_node *n, bool is_quick);

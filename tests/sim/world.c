@@ -308,7 +308,7 @@ struct world *world_create(uint64_t seed, bool is_verbose)
     w->history = memory_zalloc(HISTORY_MAX * sizeof(w->history[0]));
     ASSERT(w->history != NULL);
     w->now_us = SECOND;
-    w->is_split = world_chance(w, 250 * 1000);
+    w->is_split = world_chance(w, 300 * 1000);
     w->lease_us = w->is_split || world_chance(w, 200 * 1000) ? 200 * MS : SECOND;
     for (uint32_t id = 1; id <= NODES; id++)
         node_init(w, &w->nodes[id], id);
