@@ -272,6 +272,14 @@ static bool is_final(Sluice__Dataplane__Status status)
            status == SLUICE__DATAPLANE__STATUS__INVALID;
 }
 
+/* A refusal of a repeated write says nothing about an earlier attempt that nobody has answered: a node that was
+ * cut off may still take that one up, lead again and apply it. Only the first attempt's refusal is the last word. */
+static bool is_refusal_in_doubt(const struct item_call *call, Sluice__Dataplane__Status status)
+{
+    return call->is_attempt_unanswered && (status == SLUICE__DATAPLANE__STATUS__CONDITION_FAILED ||
+                                           status == SLUICE__DATAPLANE__STATUS__INVALID);
+}
+
 static void on_verdict(struct item_call *call, struct verdict v)
 {
     struct item_client_metrics *metrics = call->client->options.metrics;
@@ -312,7 +320,9 @@ static void on_response(enum err err, const struct frame *response, void *data)
         return;
     }
     if (err != ERR_OK) {
-        on_refusal(call, err == ERR_CLOSED ? ERR_UNKNOWN_OUTCOME : err);
+        enum err outcome = err == ERR_CLOSED ? ERR_UNKNOWN_OUTCOME : err;
+        call->is_attempt_unanswered |= outcome == ERR_UNKNOWN_OUTCOME || outcome == ERR_TIMEOUT;
+        on_refusal(call, outcome);
         return;
     }
     arena_reset(&c->arena);
@@ -328,7 +338,9 @@ static void on_response(enum err err, const struct frame *response, void *data)
     const Sluice__Dataplane__ReadResponse *read = (const Sluice__Dataplane__ReadResponse *)header;
     const struct verdict v = call->is_write ? (struct verdict){write->status, write->route}
                                             : (struct verdict){read->status, read->route};
-    if (is_final(v.status))
+    if (is_refusal_in_doubt(call, v.status))
+        finish(call, ERR_UNKNOWN_OUTCOME, NULL, SLICE_EMPTY);
+    else if (is_final(v.status))
         finish(call, ERR_OK, header, response->payload);
     else if (v.status == SLUICE__DATAPLANE__STATUS__INTERNAL)
         finish(call, ERR_INTERNAL, NULL, SLICE_EMPTY);

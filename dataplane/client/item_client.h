@@ -57,6 +57,7 @@ void item_client_looked_up(struct item_client *client);
  *
  * ERR_OK           `header` is the node's last word (status OK, NOT_FOUND, CONDITION_FAILED or INVALID) and
  *                  `payload` its bytes; valid during this call only
+ * ERR_UNKNOWN_OUTCOME  a repeated write was refused, and an unanswered attempt of it may still be applied
  * ERR_TIMEOUT      the deadline passed: a read was not answered, a write may or may not be applied
  * ERR_UNAVAILABLE  the deadline passed and a write was certainly not applied
  * ERR_INTERNAL     the node cannot do it, and would not next time; a write may be applied by an earlier attempt
@@ -89,6 +90,7 @@ struct item_call {
     uint64_t group_id;
     uint64_t asked_replica_id;
     bool may_be_applied;
+    bool is_attempt_unanswered; /* an attempt went out and nobody said what became of it */
     bool waits_for_route;
 };
 

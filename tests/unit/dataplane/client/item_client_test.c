@@ -444,6 +444,30 @@ static void a_refused_condition_is_final(void **state)
     assert_int_equal(f->seen_count, 1);
 }
 
+static void a_refusal_after_an_unanswered_attempt_leaves_the_outcome_unknown(void **state)
+{
+    struct fixture *f = *state;
+    learn(f, 1);
+    script(f, SILENCE, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__CONDITION_FAILED, 0);
+    begin(f, LONG_US);
+    finish(f);
+    assert_int_equal(f->err, ERR_UNKNOWN_OUTCOME);
+    assert_int_equal(f->seen_count, 2);
+}
+
+static void a_refusal_after_a_lost_term_is_final(void **state)
+{
+    struct fixture *f = *state;
+    learn(f, 1);
+    script(f, SLUICE__DATAPLANE__STATUS__UNKNOWN, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__CONDITION_FAILED, 0);
+    begin(f, LONG_US);
+    finish(f);
+    assert_int_equal(f->err, ERR_OK);
+    assert_int_equal(f->status, SLUICE__DATAPLANE__STATUS__CONDITION_FAILED);
+}
+
 static void a_deadline_that_has_passed_is_told_later(void **state)
 {
     struct fixture *f = *state;
@@ -487,6 +511,8 @@ int main(void)
         TEST(a_node_that_moved_is_found_at_its_new_port),
         TEST(a_node_that_cannot_has_the_last_word),
         TEST(a_refused_condition_is_final),
+        TEST(a_refusal_after_an_unanswered_attempt_leaves_the_outcome_unknown),
+        TEST(a_refusal_after_a_lost_term_is_final),
         TEST(a_deadline_that_has_passed_is_told_later),
         TEST(destroying_the_client_ends_its_calls),
     };
