@@ -26,7 +26,6 @@ struct goals {
     uint64_t goals_version; /* taken up */
     uint64_t acknowledged;  /* report version that control has */
     uint64_t newest_call;   /* sequence: only the newest call's end sends the next */
-    uint64_t calls_in_flight;
     struct loop_timer timer;
     struct arena arena;
     bool is_closing;
@@ -66,7 +65,6 @@ static void on_answer(enum err err, const struct frame *response, void *data)
     struct goals *g = call->goals;
     bool is_newest = call->sequence == g->newest_call;
     memory_free(call);
-    g->calls_in_flight--;
     if (err == ERR_CLOSED || g->is_closing)
         return;
     if (err == ERR_OK && take(g, response)) {
@@ -117,7 +115,6 @@ static void send_heartbeat(struct goals *g)
         schedule(g, RETRY_US);
         return;
     }
-    g->calls_in_flight++;
 }
 
 static void on_timer(struct loop_timer *timer)
