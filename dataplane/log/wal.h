@@ -37,6 +37,7 @@ struct wal_options {
     uint32_t queue_bytes_max;      /* per port, not yet on disk; appends get ERR_BUSY beyond; 0: 32 MiB */
     uint32_t batch_bytes_max;      /* written and synced at once; 0: a quarter of a segment, at most 4 MiB */
     uint32_t index_entries_max;    /* entries that can be read back, over all groups, 8 bytes each; 0: 16 M */
+    uint32_t sync_interval_us;     /* least time between two syncs under load, to gather writers; 0: none */
     uint32_t synced_mark_delay_us; /* idle time after which the log marks its end as synced; 0: 100 ms */
 };
 

@@ -144,12 +144,14 @@ struct wal {
     uint32_t synced_offset; /* of the current segment */
     bool is_marked;         /* a SYNCED record is the last thing written */
     uint64_t last_batch_us;
-    uint64_t oldest_recorded; /* in the last SYNCED or START */
+    uint64_t sync_began_us, sync_gap_us; /* the last write, and how long after the one before */
+    uint64_t oldest_recorded;            /* in the last SYNCED or START */
     /* Shared. */
     pthread_mutex_t mutex;
     pthread_cond_t work;     /* to the log thread */
     pthread_cond_t prepared; /* to the log thread, from the preparing one */
     pthread_cond_t prepare;  /* to the preparing thread */
+    bool is_pacing;          /* the log thread sleeps and will look into the queue by itself */
     bool must_stop, must_stop_preparing;
     struct wal_batch_list queue;
     struct wal_port *ports;

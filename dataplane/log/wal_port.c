@@ -55,7 +55,8 @@ static void hand_over(struct wal_port *port)
     port->outstanding_batches++;
     pthread_mutex_lock(&wal->mutex);
     wal_batch_list_push(&wal->queue, batch);
-    pthread_cond_signal(&wal->work);
+    if (!wal->is_pacing)
+        pthread_cond_signal(&wal->work);
     pthread_mutex_unlock(&wal->mutex);
 }
 

@@ -122,6 +122,8 @@ static void add_queued(struct wal *wal, struct writing *w)
 static enum err commit(struct wal *wal, struct writing *w, uint64_t *ret_us)
 {
     uint64_t begin_us = clock_boot_us();
+    wal->sync_gap_us = begin_us - wal->sync_began_us;
+    wal->sync_began_us = begin_us;
     TRY(wal_file_append(wal->current, w->iov, w->iov_count, wal->offset));
     TRY(wal_file_sync(wal->current));
     wal->offset += w->bytes;
@@ -314,6 +316,22 @@ static void write_queue(struct wal *wal)
     (void)write_and_report(wal, &w);
 }
 
+/* While syncs follow each other closely, hold the next one back a little: all that arrives meanwhile shares it, and
+ * neither its writers nor this thread are woken for each. A lone writer is not held back: it comes later than that. */
+static void pace(struct wal *wal)
+{
+    uint64_t interval_us = wal->options.sync_interval_us;
+    uint64_t now_us = clock_boot_us();
+    if (wal->sync_gap_us > 2 * interval_us || now_us >= wal->sync_began_us + interval_us)
+        return;
+    uint64_t left_us = wal->sync_began_us + interval_us - now_us;
+    wal->is_pacing = true;
+    pthread_mutex_unlock(&wal->mutex);
+    nanosleep(&(struct timespec){.tv_nsec = (long)(left_us * 1000)}, NULL);
+    pthread_mutex_lock(&wal->mutex);
+    wal->is_pacing = false;
+}
+
 /* Sleep until there is work, or until the log has been idle for long enough to be marked. */
 static void wait_for_work(struct wal *wal)
 {
@@ -338,9 +356,10 @@ void *wal_log_thread(void *data)
         bool has_failed = atomic_load(&wal->has_failed);
         if (wal->queue.first != NULL && has_failed)
             fail_everything(wal);
-        else if (wal->queue.first != NULL)
+        else if (wal->queue.first != NULL) {
             write_queue(wal);
-        else if (wal->must_consider_recycling && !has_failed)
+            pace(wal);
+        } else if (wal->must_consider_recycling && !has_failed)
             recycle(wal);
         else
             wait_for_work(wal);

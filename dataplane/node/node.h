@@ -28,6 +28,7 @@ struct node_options {
     uint64_t flush_interval_us;
     uint64_t log_retention_bytes; /* log kept for followers that were away */
     uint64_t log_segment_bytes;
+    uint64_t log_sync_interval_us;
     uint64_t block_cache_bytes;
     uint64_t write_buffer_bytes;
     void (*on_ready)(void *data);  /* serving */

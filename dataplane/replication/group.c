@@ -349,7 +349,7 @@ uint64_t group_wake_us(const struct group *g, const struct support *support, uin
     }
     if (g->role != GROUP_FOLLOWER)
         return g->election_us;
-    if (!group_is_voter(g))
+    if (!group_may_campaign(g))
         return UINT64_MAX;
     uint64_t wake = g->campaign_us != 0 ? g->campaign_us : group_leader_alive_until(g, support);
     uint64_t vote_from = support_vote_from(support);

@@ -24,8 +24,10 @@
  *     question to the peers: DynamoDB, USENIX ATC 2022, 5.2).
  *  7. One membership change at a time, by compare-and-set on the version, after the term's no-op (4.1 and the
  *     correction to it on raft-dev, 2015). A membership counts once it is in the log, committed or not.
- *  8. Learners count for nothing: not in elections, commits or leases (4.2.1).
- *  9. A log replica votes and persists and never serves; as leader it commits its no-op and hands over.
+ *  8. Learners count for nothing: not in elections, commits or leases (4.2.1). One that hears of no leader for long
+ *     campaigns all the same, as a promotion that is not in its log may need its vote (4.2.2 says so of the removed).
+ *  9. A log replica votes and persists and never serves; as leader it commits its no-op and hands over, and so does
+ *     a learner.
  * 10. Lease: a quorum of the voters' nodes support the leader's node in the epoch which they confirmed in
  * this term. Whoever votes against a leader first lets its promise run out and withdraws it, unless that
  * leader has relinquished. After a restart: no vote and no campaign for a lease plus margin.

@@ -6,15 +6,28 @@
  *        +-------------------------------------------+-------+-----------------------------------+ */
 #include "dataplane/replication/group_internal.h"
 
-bool group_is_voter(const struct group *g)
+static bool has_role(const struct group *g, enum member_role role)
 {
     const struct member *self = membership_find(&g->latest, g->options.replica_id);
-    return self != NULL && self->role == MEMBER_VOTER;
+    return self != NULL && self->role == role;
+}
+
+bool group_is_voter(const struct group *g)
+{
+    return has_role(g, MEMBER_VOTER);
+}
+
+/* Learners too: others may need the vote of one whose promotion it has not heard of, and cannot get it while its log
+ * is the longest. So it is given to itself, after a time in which voters would have found a leader. */
+bool group_may_campaign(const struct group *g)
+{
+    return has_role(g, MEMBER_VOTER) || has_role(g, MEMBER_LEARNER);
 }
 
 void group_schedule_campaign(struct group *g, uint64_t from_us)
 {
-    g->campaign_us = from_us + 1 + random_below(&g->random, g->options.jitter_us);
+    uint64_t patience_us = group_is_voter(g) ? 0 : GROUP_LEARNER_PATIENCE_US;
+    g->campaign_us = from_us + patience_us + 1 + random_below(&g->random, g->options.jitter_us);
 }
 
 static void set_term(struct group *g, uint64_t term)
@@ -143,7 +156,7 @@ static void on_own_vote_stable(struct group *g)
 
 void group_tick_follower(struct group *g)
 {
-    if (!group_is_voter(g) || g->is_installing || !support_can_vote(g->support, g->now_us))
+    if (!group_may_campaign(g) || g->is_installing || !support_can_vote(g->support, g->now_us))
         return;
     uint64_t alive_until_us = group_leader_alive_until(g, g->support);
     if (alive_until_us > g->now_us) {

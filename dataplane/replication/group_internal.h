@@ -17,10 +17,11 @@
 enum {
     GROUP_BATCH_BYTES = 256 * 1024, /* of entries in one message */
     GROUP_BATCH_ENTRIES = 256,
-    GROUP_CATCH_UP_ENTRIES = 64,      /* in one message, where sizes are not known */
-    GROUP_EVENTUAL_LAG_ENTRIES = 512, /* a replica that is further behind serves no reads */
-    GROUP_PROMOTE_LAG_ENTRIES = 64,   /* a learner that is further behind is not made a voter */
-    GROUP_ELECTION_US = 100 * 1000,   /* a campaign without a quorum is given up after this and up to twice */
+    GROUP_CATCH_UP_ENTRIES = 64,                 /* in one message, where sizes are not known */
+    GROUP_EVENTUAL_LAG_ENTRIES = 512,            /* a replica that is further behind serves no reads */
+    GROUP_PROMOTE_LAG_ENTRIES = 64,              /* a learner that is further behind is not made a voter */
+    GROUP_LEARNER_PATIENCE_US = 3 * 1000 * 1000, /* before a learner campaigns */
+    GROUP_ELECTION_US = 100 * 1000, /* a campaign without a quorum is given up after this and up to twice */
     GROUP_COMMIT_NOTICE_US = 20 * 1000, /* a commit index that no entry carried is sent alone after this */
     GROUP_TRANSFER_US = 500 * 1000,     /* for a target to catch up, and again for it to win */
     GROUP_RETRY_BACKOFF_MAX = 8,        /* times retry_us, for followers that do not answer */
@@ -209,6 +210,7 @@ void group_on_vote_response(struct group *g, const struct group_message *m);
 void group_on_transfer(struct group *g, const struct group_message *m);
 void group_on_relinquished(struct group *g, const struct group_message *m);
 bool group_is_voter(const struct group *g);
+bool group_may_campaign(const struct group *g);
 void group_schedule_campaign(struct group *g, uint64_t from_us);
 
 /* ---- group_follow.c ---- */

@@ -216,22 +216,32 @@ static void on_granted(struct group *g, struct progress *p, const struct group_m
     group_maybe_commit(g);
 }
 
-static void on_refused(struct group *g, struct progress *p, const struct group_message *m)
+/* The next index to try after a refusal. */
+static uint64_t next_after_refusal(const struct group *g, const struct progress *p,
+                                   const struct group_message *m)
 {
-    if (p->state == PROGRESS_SNAPSHOT) {
-        /* It is there and not installing: if that was long ago, the snapshot is lost. */
-        if (g->now_us > p->snapshot_us + GROUP_SNAPSHOT_RETRY_US)
-            progress_reset(g, p, p->match_index + 1);
-        return;
-    }
-    if (m->sequence < p->reset_sequence)
-        return;
     uint64_t hint = m->hint_index < g->log.last_index ? m->hint_index : g->log.last_index;
     uint64_t term;
     while (hint > p->match_index && group_log_term(&g->log, hint, &term) && term > m->hint_term &&
            hint >= g->log.first_index)
         hint = group_log_run_begin(&g->log, hint) - 1;
-    progress_reset(g, p, (hint > p->match_index ? hint : p->match_index) + 1);
+    uint64_t next = (hint > p->match_index ? hint : p->match_index) + 1;
+    /* The hint steps over a whole run of terms, and may so step over our log's start although the follower has what
+     * comes before that: only its own refusal proves that it needs a snapshot. */
+    return next < g->log.first_index && g->log.first_index < p->next_index ? g->log.first_index : next;
+}
+
+static void on_refused(struct group *g, struct progress *p, const struct group_message *m)
+{
+    if (p->state == PROGRESS_SNAPSHOT) {
+        /* It is there and not installing: if that was long ago, the snapshot is lost, or it refused it as it has
+         * what is in it. */
+        if (g->now_us > p->snapshot_us + GROUP_SNAPSHOT_RETRY_US)
+            progress_reset(g, p, g->log.first_index);
+        return;
+    }
+    if (m->sequence >= p->reset_sequence)
+        progress_reset(g, p, next_after_refusal(g, p, m));
 }
 
 static void relinquish_to(struct group *g, struct progress *p)
@@ -349,11 +359,15 @@ static uint64_t best_successor(const struct group *g)
     return best;
 }
 
+/* Rules 8 and 9: who leads only to end a deadlock, and not to serve. */
+static bool is_caretaker(const struct group *g)
+{
+    return g->options.kind == MEMBER_LOG || !group_is_voter(g);
+}
+
 static void tick_transfer(struct group *g)
 {
-    bool is_log_replica = g->options.kind == MEMBER_LOG;
-    if (!g->is_transferring && is_log_replica && g->commit_index >= g->noop_index) {
-        /* Rule 9. */
+    if (!g->is_transferring && is_caretaker(g) && g->commit_index >= g->noop_index) {
         enum err err = group_transfer(g, 0);
         if (err != ERR_OK)
             return;
@@ -391,7 +405,7 @@ uint64_t group_leader_wake(const struct group *g)
             at = retry_at(g, p);
         wake = at < wake ? at : wake;
     }
-    if (g->options.kind == MEMBER_LOG && !g->is_transferring && g->commit_index >= g->noop_index)
+    if (is_caretaker(g) && !g->is_transferring && g->commit_index >= g->noop_index)
         wake = g->now_us + GROUP_COMMIT_NOTICE_US;
     return wake;
 }

@@ -1,4 +1,4 @@
-/* sim [--seed N] [--seeds N] [--from N] [--jobs N] [--mutant NAME] [--verbose] [--quiet]
+/* sim [--seed N] [--seeds N] [--from N] [--jobs N] [--mutant NAME] [--verbose]
  *
  * Runs one seed, or N seeds from --from on (default 1) in --jobs processes. Prints figures, and last a line
  * "sim: N seeds, ... violations 0". Ends with 1 on a violation, and with 2 when most seeds were too tame to count.
