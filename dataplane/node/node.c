@@ -351,7 +351,7 @@ void node_close(struct node *n)
 {
     n->is_closing = true;
     loop_timer_stop(n->loop, &n->heartbeat);
-    loop_timer_stop(n->loop, &n->flush);
+    node_flush_stop(n);
     loop_timer_stop(n->loop, &n->leader_check);
     loop_timer_stop(n->loop, &n->ready);
     goals_destroy(n->goals);

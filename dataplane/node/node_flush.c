@@ -1,13 +1,13 @@
 /* From time to time the store is flushed, and the log shortened to what is needed after that.
  *
- * On the loop the checkpoint of each group that has moved goes into the store; in the pool the store is flushed;
- * back on the loop the log of every group, idle ones too, may start behind its checkpoint. How much of it really
+ * On the loop, a few in each turn, the checkpoint of each group that has moved goes into the store; in the pool the store
+ * is flushed; back on the loop the log of every group, idle ones too, may start behind its checkpoint. How much of it really
  * goes depends on the retention: followers that were away catch up from the log, so the youngest segments stay
  * whole. */
 #include "base/clock.h"
 #include "dataplane/node/node_internal.h"
 
-enum { CHECKPOINT_BYTES_MAX = 256 * 1024 * 1024 };
+enum { TURN_US = 1000 }; /* checkpoints written in one turn */
 
 struct flushed_group {
     uint64_t group_id;
@@ -17,9 +17,12 @@ struct flushed_group {
 
 struct flushing {
     uv_work_t work;
+    struct loop_task turn;
     struct node *node;
     enum err err;
-    size_t count;
+    size_t group_count; /* to look at */
+    size_t next;
+    size_t count; /* of those with a new checkpoint: they move to the front */
     struct flushed_group groups[];
 };
 
@@ -88,29 +91,54 @@ static void in_pool(uv_work_t *work)
     flushing->err = store_flush(flushing->node->store);
 }
 
-/* Every group that has moved since its last checkpoint. False: the store takes nothing now. */
-static bool write_checkpoints(struct node *n, struct flushing *flushing)
+/* Nothing to flush, or not now: the next time. */
+static void give_up(struct node *n)
 {
-    struct store_batch *batch = store_batch_create();
-    struct buffer checkpoint;
-    buffer_init(&checkpoint, CHECKPOINT_BYTES_MAX);
-    bool is_good = batch != NULL;
-    for (struct replica *r = n->replicas; r != NULL && is_good; r = r->hh.next) {
-        uint64_t applied = partition_applied_index(r->partition);
-        if (r->state != REPLICA_ACTIVE || r->has_batch || applied == r->checkpoint_index)
-            continue;
-        buffer_clear(&checkpoint);
-        partition_checkpoint_encode(r->partition, &checkpoint);
-        store_batch_clear(batch);
-        store_batch_put_meta(batch, r->group_id, slice_from_string(NODE_META_CHECKPOINT),
-                             buffer_view(&checkpoint));
-        store_batch_set_applied(batch, r->group_id, r->replica_id, applied, r->applied_term);
-        is_good = !buffer_has_failed(&checkpoint) && store_write(n->store, batch) == ERR_OK;
-        flushing->groups[flushing->count++] = (struct flushed_group){r->group_id, r->replica_id, applied};
+    memory_free(n->flushing);
+    n->flushing = NULL;
+    shorten_logs(n);
+    schedule(n);
+}
+
+static void begin_flush(struct flushing *flushing)
+{
+    struct node *n = flushing->node;
+    if (flushing->count == 0 || uv_queue_work(&n->loop->uv, &flushing->work, in_pool, after_flush) != 0)
+        give_up(n);
+}
+
+/* Write its checkpoint if it has moved since the last one. False: the store takes nothing now. */
+static bool checkpoint_next(struct flushing *flushing)
+{
+    struct flushed_group group = flushing->groups[flushing->next++];
+    struct replica *r = replica_find(flushing->node, group.group_id);
+    if (r == NULL || r->state != REPLICA_ACTIVE || r->has_batch)
+        return true;
+    uint64_t applied = partition_applied_index(r->partition);
+    if (applied == r->checkpoint_index)
+        return true;
+    if (!replica_checkpoint(r))
+        return false;
+    flushing->groups[flushing->count++] = (struct flushed_group){r->group_id, r->replica_id, applied};
+    return true;
+}
+
+static void on_turn(struct loop_task *task)
+{
+    struct flushing *flushing = task->data;
+    struct node *n = flushing->node;
+    uint64_t until_us = clock_boot_us() + TURN_US;
+    while (flushing->next < flushing->group_count) {
+        if (!checkpoint_next(flushing)) {
+            give_up(n);
+            return;
+        }
+        if (clock_boot_us() >= until_us) {
+            loop_defer(n->loop, &flushing->turn);
+            return;
+        }
     }
-    buffer_deinit(&checkpoint);
-    store_batch_destroy(batch);
-    return is_good;
+    begin_flush(flushing);
 }
 
 static void on_flush_timer(struct loop_timer *timer)
@@ -118,24 +146,31 @@ static void on_flush_timer(struct loop_timer *timer)
     struct node *n = timer->data;
     size_t count = HASH_COUNT(n->replicas);
     struct flushing *flushing = memory_zalloc(sizeof *flushing + count * sizeof flushing->groups[0]);
-    if (flushing == NULL || !write_checkpoints(n, flushing) || flushing->count == 0) {
-        memory_free(flushing);
-        shorten_logs(n);
+    if (flushing == NULL) {
         schedule(n);
         return;
     }
     flushing->node = n;
     flushing->work.data = flushing;
+    flushing->turn = (struct loop_task){.run = on_turn, .data = flushing};
+    for (struct replica *r = n->replicas; r != NULL; r = r->hh.next)
+        flushing->groups[flushing->group_count++].group_id = r->group_id;
     n->flushing = flushing;
-    if (uv_queue_work(&n->loop->uv, &flushing->work, in_pool, after_flush) != 0) {
-        n->flushing = NULL;
-        memory_free(flushing);
-        schedule(n);
-    }
+    loop_defer(n->loop, &flushing->turn);
 }
 
 void node_flush_start(struct node *n)
 {
     n->flush = (struct loop_timer){.fire = on_flush_timer, .data = n};
     schedule(n);
+}
+
+void node_flush_stop(struct node *n)
+{
+    loop_timer_stop(n->loop, &n->flush);
+    if (n->flushing == NULL || !loop_task_is_queued(&n->flushing->turn))
+        return; /* in the pool: it comes back by itself */
+    loop_undefer(n->loop, &n->flushing->turn);
+    memory_free(n->flushing);
+    n->flushing = NULL;
 }

@@ -157,6 +157,8 @@ Sluice__Dataplane__Route *replica_route(struct replica *r, struct arena *arena);
 /* ---- replica_apply.c ---- */
 /* Apply what is committed; called by the work task. */
 void replica_apply(struct replica *r);
+/* The state beside the rows into the store, in a batch of its own. False: not now. */
+bool replica_checkpoint(struct replica *r);
 /* Answer or turn away whoever waits, because the term is lost. */
 void replica_lose_term(struct replica *r);
 /* After a restart: replay into the partition what the store has and the checkpoint has not. */
@@ -194,7 +196,10 @@ enum err node_begin_serving(struct node *n, struct error *error) MUST_CHECK;
 /* ---- node_recover.c, and the rows that it reads (docs/formats/replica.md) ---- */
 #define NODE_META_REPLICA "replica"       /* of a group: who we are in it, and its range */
 #define NODE_META_CHECKPOINT "checkpoint" /* of a group: docs/formats/entry.md */
+#define NODE_META_IDS "ids/"              /* of a group, then the chunk's name, big-endian: request ids */
 #define NODE_META_NODES "nodes"           /* of group 0: the other nodes' addresses */
+enum { NODE_META_IDS_BYTES = sizeof NODE_META_IDS - 1 + 8 };
+void node_meta_ids_name(uint64_t name, uint8_t ret_key[NODE_META_IDS_BYTES]);
 /* Blocking, before the loop runs: store, log, replicas as they were. */
 enum err node_recover(struct node *n, struct error *error) MUST_CHECK;
 /* Let the recovered replicas act; when the node's id and support are there. */
@@ -205,6 +210,7 @@ void node_keep_peers(struct node *n);
 
 /* ---- node_flush.c ---- */
 void node_flush_start(struct node *n);
+void node_flush_stop(struct node *n);
 
 /* ---- node_heartbeat.c ---- */
 void node_heartbeat_start(struct node *n);

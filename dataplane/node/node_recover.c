@@ -122,17 +122,37 @@ static void add_group(void *data, uint64_t group_id, const struct store_applied 
     list->ids[list->count++] = group_id;
 }
 
+void node_meta_ids_name(uint64_t name, uint8_t ret_key[NODE_META_IDS_BYTES])
+{
+    memcpy(ret_key, NODE_META_IDS, sizeof NODE_META_IDS - 1);
+    for (int i = 0; i < 8; i++)
+        ret_key[sizeof NODE_META_IDS - 1 + i] = (uint8_t)(name >> (56 - 8 * i));
+}
+
+static enum err load_ids(void *data, struct slice row, struct slice value)
+{
+    struct replica *r = data;
+    struct reader reader;
+    reader_init(&reader, slice_from(row, sizeof NODE_META_IDS - 1));
+    uint64_t name = reader_u64_be(&reader);
+    if (!reader_is_done(&reader))
+        return ERR_CORRUPT;
+    return request_ids_load(partition_request_ids(r->partition), name, value);
+}
+
 static enum err load_checkpoint(struct replica *r)
 {
     struct store_value value;
     enum err err =
         store_get_meta(r->node->store, r->group_id, slice_from_string(NODE_META_CHECKPOINT), &value);
-    if (err != ERR_OK)
-        return err == ERR_NOT_FOUND ? ERR_OK : err;
-    err = partition_checkpoint_decode(r->partition, value.bytes);
-    store_value_release(&value);
-    r->checkpoint_index = partition_applied_index(r->partition);
-    return err;
+    if (err == ERR_OK) {
+        err = partition_checkpoint_decode(r->partition, value.bytes);
+        store_value_release(&value);
+        r->checkpoint_index = partition_applied_index(r->partition);
+    }
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return err;
+    return store_each_meta(r->node->store, r->group_id, slice_from_string(NODE_META_IDS), load_ids, r);
 }
 
 static enum err load_group(struct node *n, uint64_t group_id)

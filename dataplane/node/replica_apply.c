@@ -8,6 +8,7 @@ enum {
     APPLY_BYTES_MAX = 1024 * 1024, /* ... and begun only below this many bytes of rows */
     STORE_RETRY_US = 2 * 1000,     /* when the store asks for a pause */
     CACHE_BYTES_MAX = 1024 * 1024, /* of applied entries kept for followers */
+    IDS_CHUNK = 256,               /* request ids in a row of the store */
 };
 
 static enum partition_entry_kind kind_of(struct slice body)
@@ -35,6 +36,33 @@ static void add_effect(struct replica *r, const struct partition_effect *effect)
     case PARTITION_EFFECT_NONE:
         break; /* the schema is part of the checkpoint */
     }
+}
+
+static void put_ids(struct replica *r, uint64_t name, struct slice bytes)
+{
+    uint8_t key[NODE_META_IDS_BYTES];
+    node_meta_ids_name(name, key);
+    struct slice row = slice_make(key, sizeof key);
+    if (bytes.length > 0)
+        store_batch_put_meta(r->batch, r->group_id, row, bytes);
+    else
+        store_batch_delete_meta(r->batch, r->group_id, row);
+}
+
+/* Without memory they stay unsaved until the next batch. */
+static void save_ids(struct replica *r, size_t least)
+{
+    struct request_ids *ids = partition_request_ids(r->partition);
+    struct buffer *bytes = &r->node->scratch;
+    uint64_t name;
+    while (request_ids_unsaved_count(ids) >= least) {
+        buffer_clear(bytes);
+        if (request_ids_save(ids, IDS_CHUNK, bytes, &name) != ERR_OK)
+            break;
+        put_ids(r, name, buffer_view(bytes));
+    }
+    while (request_ids_next_expired(ids, &name))
+        put_ids(r, name, SLICE_EMPTY);
 }
 
 /* Move committed entries into the partition and the batch. False: nothing new. */
@@ -69,6 +97,7 @@ static bool fill_batch(struct replica *r)
     }
     if (index == first)
         return false;
+    save_ids(r, IDS_CHUNK);
     store_batch_set_applied(r->batch, r->group_id, r->replica_id, index - 1, r->applied_term);
     metric_add(&r->node->metrics.entries_applied, index - first);
     return true;
@@ -183,34 +212,70 @@ static void after_write(struct replica *r)
     entry_cache_trim(&r->entries, applied, CACHE_BYTES_MAX);
 }
 
+static bool has_batch_memory(struct replica *r)
+{
+    if (r->batch == NULL)
+        r->batch = store_batch_create();
+    return r->batch != NULL;
+}
+
+static void retry_soon(struct replica *r)
+{
+    struct node *n = r->node;
+    loop_timer_start(n->loop, &r->apply_retry, loop_now_us(n->loop) + STORE_RETRY_US);
+}
+
+/* False: not now, it is tried again, or never, as the node goes down. */
+static bool write_batch(struct replica *r)
+{
+    struct node *n = r->node;
+    enum err err = store_write(n->store, r->batch);
+    if (err == ERR_OK) {
+        after_write(r);
+        return true;
+    }
+    if (err == ERR_BUSY) {
+        metric_increment(&n->metrics.store_busy);
+        retry_soon(r);
+    } else {
+        node_fail(n, "store", err);
+    }
+    return false;
+}
+
+bool replica_checkpoint(struct replica *r)
+{
+    struct node *n = r->node;
+    if (r->has_batch || !has_batch_memory(r))
+        return false;
+    save_ids(r, 1);
+    if (request_ids_unsaved_count(partition_request_ids(r->partition)) > 0)
+        return false;
+    buffer_clear(&n->scratch);
+    partition_checkpoint_encode_own(r->partition, &n->scratch);
+    if (buffer_has_failed(&n->scratch))
+        return false;
+    store_batch_put_meta(r->batch, r->group_id, slice_from_string(NODE_META_CHECKPOINT),
+                         buffer_view(&n->scratch));
+    store_batch_set_applied(r->batch, r->group_id, r->replica_id, partition_applied_index(r->partition),
+                            r->applied_term);
+    r->has_batch = true; /* what it says is saved must be, also when the store takes it only later */
+    return write_batch(r);
+}
+
 void replica_apply(struct replica *r)
 {
     struct node *n = r->node;
     if (r->state != REPLICA_ACTIVE)
         return;
-    if (r->batch == NULL)
-        r->batch = store_batch_create();
-    if (r->batch == NULL) {
-        loop_timer_start(n->loop, &r->apply_retry, loop_now_us(n->loop) + STORE_RETRY_US);
+    if (!has_batch_memory(r)) {
+        retry_soon(r);
         return;
     }
     if (!r->has_batch)
         r->has_batch = fill_batch(r);
     bool has_moved = r->has_batch;
-    if (r->has_batch) {
-        enum err err = store_write(n->store, r->batch);
-        if (err == ERR_BUSY) {
-            metric_increment(&n->metrics.store_busy);
-            loop_timer_start(n->loop, &r->apply_retry, loop_now_us(n->loop) + STORE_RETRY_US);
-            return;
-        }
-        if (err != ERR_OK) {
-            node_fail(n, "store", err);
-            return;
-        }
-        after_write(r);
-    }
-    if (r->state != REPLICA_ACTIVE)
+    if ((has_moved && !write_batch(r)) || r->state != REPLICA_ACTIVE)
         return;
     answer_applied(r);
     begin_lead(r);
@@ -219,7 +284,7 @@ void replica_apply(struct replica *r)
     if (has_moved)
         loop_defer(n->loop, &r->work);
     else /* no memory: not again in this very turn */
-        loop_timer_start(n->loop, &r->apply_retry, loop_now_us(n->loop) + STORE_RETRY_US);
+        retry_soon(r);
 }
 
 enum err replica_replay(struct replica *r, uint64_t stored_index)

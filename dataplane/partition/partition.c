@@ -212,14 +212,14 @@ struct slice partition_schema(const struct partition *p)
     return buffer_view(&p->schema);
 }
 
-const struct request_ids *partition_request_ids(const struct partition *p)
+struct request_ids *partition_request_ids(const struct partition *p)
 {
     return p->ids;
 }
 
 /* ---- checkpoints ---- */
 
-void partition_checkpoint_encode(const struct partition *p, struct buffer *to)
+static void encode_head(const struct partition *p, struct buffer *to)
 {
     ASSERT(p->replayed_index == p->applied_index);
     buffer_append_u8(to, CHECKPOINT_VERSION);
@@ -228,7 +228,19 @@ void partition_checkpoint_encode(const struct partition *p, struct buffer *to)
     buffer_append_u64(to, p->id_clock_us);
     buffer_append_u64(to, p->schema_version);
     buffer_append_prefixed(to, buffer_view(&p->schema));
+}
+
+void partition_checkpoint_encode(const struct partition *p, struct buffer *to)
+{
+    encode_head(p, to);
     request_ids_encode(p->ids, to);
+}
+
+void partition_checkpoint_encode_own(const struct partition *p, struct buffer *to)
+{
+    ASSERT(request_ids_unsaved_count(p->ids) == 0);
+    encode_head(p, to);
+    buffer_append_varint(to, 0);
 }
 
 enum err partition_checkpoint_decode(struct partition *p, struct slice bytes)

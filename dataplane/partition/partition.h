@@ -104,10 +104,14 @@ uint64_t partition_applied_index(const struct partition *p);
 uint64_t partition_schema_version(const struct partition *p);
 /* Encoded key schema, empty before the first SCHEMA entry; valid until the next one is applied. */
 struct slice partition_schema(const struct partition *p);
-const struct request_ids *partition_request_ids(const struct partition *p);
+/* To look ids up, and for the shell to save them in the batch that carries the new applied index; entries change
+ * them through partition_apply alone. */
+struct request_ids *partition_request_ids(const struct partition *p);
 
-/* The checkpoint that is stored beside a flush and travels in snapshots: all but the rows. */
+/* All but the rows, for another replica. */
 void partition_checkpoint_encode(const struct partition *p, struct buffer *to);
+/* For this replica's own restart, stored beside a flush: without the request ids, all of which must be saved. */
+void partition_checkpoint_encode_own(const struct partition *p, struct buffer *to);
 /* Into a partition fresh from create; `applied_index` of the checkpoint becomes ours.
  * ERR_CORRUPT, ERR_NO_MEMORY  destroy it. */
 enum err partition_checkpoint_decode(struct partition *p, struct slice bytes) MUST_CHECK;

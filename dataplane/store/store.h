@@ -129,6 +129,12 @@ enum err store_applied(struct store *store, uint64_t group_id, struct store_appl
 /* POOL. As above, but what would be found after a power cut now: the log is needed only beyond this. */
 enum err store_applied_durable(struct store *store, uint64_t group_id,
                                struct store_applied *ret_applied) MUST_CHECK;
+/* POOL. The group's rows whose names begin with `prefix`, in their order; slices are valid during the call. Ends with the
+ * first error of `each`.
+ * ERR_CORRUPT, ERR_IO, ERR_NO_MEMORY */
+enum err store_each_meta(struct store *store, uint64_t group_id, struct slice prefix,
+                         enum err (*each)(void *data, struct slice name, struct slice value),
+                         void *data) MUST_CHECK;
 /* POOL. ERR_NOT_FOUND */
 enum err store_get_meta(struct store *store, uint64_t group_id, struct slice name,
                         struct store_value *ret_value) MUST_CHECK;

@@ -155,3 +155,28 @@ enum err store_each_group(struct store *store,
     enum err read_err = store_error(message, NULL);
     return err != ERR_OK ? err : read_err;
 }
+
+enum err store_each_meta(struct store *store, uint64_t group_id, struct slice prefix,
+                         enum err (*each)(void *data, struct slice name, struct slice value), void *data)
+{
+    struct store_key begin;
+    char *message = NULL;
+    TRY(store_key_meta(&begin, group_id, prefix));
+    enum err err = ERR_OK;
+    rocksdb_iterator_t *iterator = rocksdb_create_iterator(store->db, store->read_all);
+    rocksdb_iter_seek(iterator, (const char *)begin.data, begin.length);
+    for (; err == ERR_OK && rocksdb_iter_valid(iterator); rocksdb_iter_next(iterator)) {
+        size_t key_bytes, value_bytes;
+        const char *key = rocksdb_iter_key(iterator, &key_bytes);
+        if (key_bytes < begin.length || memcmp(key, begin.data, begin.length) != 0)
+            break;
+        const char *value = rocksdb_iter_value(iterator, &value_bytes);
+        err = each(data, slice_make(key + STORE_META_KEY_BYTES, key_bytes - STORE_META_KEY_BYTES),
+                   slice_make(value, value_bytes));
+    }
+    rocksdb_iter_get_error(iterator, &message);
+    rocksdb_iter_destroy(iterator);
+    store_key_deinit(&begin);
+    enum err read_err = store_error(message, NULL);
+    return err != ERR_OK ? err : read_err;
+}

@@ -106,6 +106,10 @@ MUTANTS = {
                         "writes are decided on the applied row, whatever is pending"),
     "ids-not-in-snapshot": (P + "partition.c", "TRY(request_ids_decode(p->ids, reader_rest(&r)));", "(void)reader_rest(&r);",
                             "request ids do not survive restarts and snapshots"),
+    "ids-dropped-early": (P + "request_ids.c", "ids->first->record.index <= ids->chunks->name", "ids->first->record.index + 8 <= ids->chunks->name",
+                          "saved request ids are deleted while some of them count"),
+    "replay-counts-twice": (P + "request_ids.c", "if (record->index <= ids->last_index)", "if (record->index == 0)",
+                            "a replay after a restart revives request ids that were forgotten"),
 }
 
 

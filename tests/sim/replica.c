@@ -11,6 +11,7 @@ void rows_init(struct sim_rows *rows)
     for (uint32_t k = 0; k < KEYS; k++)
         buffer_init(&rows->rows[k], 64 * 1024);
     buffer_init(&rows->checkpoint, 16 * 1024 * 1024);
+    buffer_init(&rows->ids, 16 * 1024 * 1024);
 }
 
 void rows_deinit(struct sim_rows *rows)
@@ -18,6 +19,7 @@ void rows_deinit(struct sim_rows *rows)
     for (uint32_t k = 0; k < KEYS; k++)
         buffer_deinit(&rows->rows[k]);
     buffer_deinit(&rows->checkpoint);
+    buffer_deinit(&rows->ids);
 }
 
 static void buffer_set(struct buffer *to, struct slice bytes)
@@ -35,6 +37,65 @@ void rows_copy(struct sim_rows *to, const struct sim_rows *from)
     for (uint32_t k = 0; k < KEYS; k++)
         buffer_set(&to->rows[k], buffer_view(&from->rows[k]));
     buffer_set(&to->checkpoint, buffer_view(&from->checkpoint));
+    buffer_set(&to->ids, buffer_view(&from->ids));
+}
+
+/* ---- Request ids in chunks ---- */
+
+enum { IDS_CHUNK = 8, IDS_HEAD = 12 };
+
+static size_t chunk_bytes(const uint8_t *chunk)
+{
+    uint32_t length;
+    memcpy(&length, chunk + 8, sizeof length);
+    return IDS_HEAD + length;
+}
+
+static void ids_delete(struct sim_rows *rows, uint64_t name)
+{
+    for (size_t at = 0; at < rows->ids.length; at += chunk_bytes(rows->ids.data + at)) {
+        uint64_t found;
+        memcpy(&found, rows->ids.data + at, sizeof found);
+        if (found != name)
+            continue;
+        size_t end = at + chunk_bytes(rows->ids.data + at);
+        memmove(rows->ids.data + at, rows->ids.data + end, rows->ids.length - end);
+        buffer_cut(&rows->ids, rows->ids.length - (end - at));
+        return;
+    }
+    ASSERT(!"a chunk expired that was never saved");
+}
+
+static void ids_save(struct sim_replica *r, size_t least)
+{
+    struct request_ids *ids = partition_request_ids(r->partition);
+    uint64_t name;
+    while (request_ids_unsaved_count(ids) >= least) {
+        struct buffer *to = &r->rows.ids;
+        size_t at = to->length;
+        uint8_t *head = buffer_extend(to, IDS_HEAD);
+        ASSERT(head != NULL);
+        enum err err = request_ids_save(ids, IDS_CHUNK, to, &name);
+        ASSERT(err == ERR_OK);
+        uint32_t length = (uint32_t)(to->length - at - IDS_HEAD);
+        memcpy(to->data + at, &name, sizeof name);
+        memcpy(to->data + at + 8, &length, sizeof length);
+    }
+    while (request_ids_next_expired(ids, &name))
+        ids_delete(&r->rows, name);
+}
+
+static enum err ids_load(struct sim_replica *r)
+{
+    const struct buffer *from = &r->rows.ids;
+    for (size_t at = 0; at < from->length; at += chunk_bytes(from->data + at)) {
+        uint64_t name;
+        memcpy(&name, from->data + at, sizeof name);
+        TRY(request_ids_load(
+            partition_request_ids(r->partition), name,
+            slice_make(from->data + at + IDS_HEAD, chunk_bytes(from->data + at) - IDS_HEAD)));
+    }
+    return ERR_OK;
 }
 
 void snapshot_free(struct sim_snapshot *s)
@@ -340,6 +401,7 @@ static enum err load_store(struct sim_replica *r)
     rows_copy(&r->rows, &r->durable);
     if (r->rows.checkpoint.length > 0)
         TRY(partition_checkpoint_decode(r->partition, buffer_view(&r->rows.checkpoint)));
+    TRY(ids_load(r));
     partition_set_stored_index(r->partition, r->rows.applied_index);
     /* Request ids of what the store has and the checkpoint does not. */
     for (uint64_t i = r->rows.checkpoint_index + 1; i <= r->rows.applied_index; i++) {
@@ -398,6 +460,7 @@ static void apply_entry(struct world *w, struct sim_replica *r, uint64_t index)
         buffer_set(&r->rows.rows[key], effect.envelope);
     else if (key >= 0)
         buffer_clear(&r->rows.rows[key]);
+    ids_save(r, IDS_CHUNK);
     r->rows.applied_index = index;
     r->rows.applied_term = e->term;
     r->promised_index = index;
@@ -520,8 +583,9 @@ void replica_flush(struct world *w, struct sim_replica *r)
     if (r->kind != MEMBER_STORAGE || r->installing != NULL)
         return;
     if (world_chance(w, 600 * 1000)) {
+        ids_save(r, 1);
         buffer_clear(&r->rows.checkpoint);
-        partition_checkpoint_encode(r->partition, &r->rows.checkpoint);
+        partition_checkpoint_encode_own(r->partition, &r->rows.checkpoint);
         r->rows.checkpoint_index = r->rows.applied_index;
     }
     rows_copy(&r->durable, &r->rows);
@@ -570,6 +634,7 @@ void replica_send_snapshot(struct world *w, struct sim_replica *r, const struct 
         ASSERT(s->rows != NULL);
         rows_init(s->rows);
         rows_copy(s->rows, &r->rows);
+        buffer_clear(&s->rows->ids); /* all are in the checkpoint */
         buffer_clear(&s->rows->checkpoint);
         partition_checkpoint_encode(r->partition, &s->rows->checkpoint);
         s->rows->checkpoint_index = r->rows.applied_index;

@@ -176,6 +176,7 @@ struct sim_rows {
     struct buffer rows[KEYS]; /* envelope; empty = absent */
     struct buffer checkpoint; /* of the partition, at checkpoint_index <= applied_index */
     uint64_t checkpoint_index;
+    struct buffer ids; /* chunks of request ids: name u64, length u32, bytes; oldest first */
 };
 
 /* ---- Replicas and nodes ---- */

@@ -106,6 +106,136 @@ static void forgetting_by_time_after_forgetting_answers_is_well(void **state)
     request_ids_destroy(ids);
 }
 
+/* ---- chunks ---- */
+
+enum { CHUNKS = 8 };
+
+struct saved {
+    uint64_t names[CHUNKS];
+    struct buffer bytes[CHUNKS];
+    size_t count;
+};
+
+static void save(struct request_ids *ids, size_t max, struct saved *saved)
+{
+    struct buffer *to = &saved->bytes[saved->count];
+    buffer_init(to, 64 << 20);
+    assert_int_equal(request_ids_save(ids, max, to, &saved->names[saved->count]), ERR_OK);
+    saved->count++;
+}
+
+static struct request_ids *load(const struct saved *saved)
+{
+    struct request_ids *ids = request_ids_create();
+    for (size_t i = 0; i < saved->count; i++)
+        assert_int_equal(request_ids_load(ids, saved->names[i], buffer_view(&saved->bytes[i])), ERR_OK);
+    return ids;
+}
+
+static void saved_deinit(struct saved *saved)
+{
+    for (size_t i = 0; i < saved->count; i++)
+        buffer_deinit(&saved->bytes[i]);
+}
+
+static void assert_equal(const struct request_ids *a, const struct request_ids *b)
+{
+    struct buffer as, bs;
+    buffer_init(&as, 64 << 20);
+    buffer_init(&bs, 64 << 20);
+    request_ids_encode(a, &as);
+    request_ids_encode(b, &bs);
+    assert_true(slice_equal(buffer_view(&as), buffer_view(&bs)));
+    buffer_deinit(&as);
+    buffer_deinit(&bs);
+}
+
+static void chunks_bring_back_what_was_saved(void **state)
+{
+    struct request_ids *ids = request_ids_create();
+    struct saved saved = {0};
+    for (uint8_t i = 1; i <= 20; i++)
+        add(ids, i, i % 7 == 0);
+    assert_int_equal(request_ids_unsaved_count(ids), 20);
+    save(ids, 8, &saved);
+    save(ids, 8, &saved);
+    assert_int_equal(saved.names[0], 8);
+    assert_int_equal(saved.names[1], 16);
+    assert_int_equal(request_ids_unsaved_count(ids), 4);
+    save(ids, 8, &saved);
+    assert_int_equal(saved.names[2], 20);
+    assert_int_equal(request_ids_unsaved_count(ids), 0);
+
+    struct request_ids *again = load(&saved);
+    assert_equal(ids, again);
+    assert_int_equal(request_ids_unsaved_count(again), 0);
+    /* A replay of entries that are in a chunk, then news. */
+    add(again, 19, false);
+    assert_int_equal(request_ids_count(again), 20);
+    add(again, 21, false);
+    assert_int_equal(request_ids_unsaved_count(again), 1);
+    for (size_t cut = 0; cut < saved.bytes[0].length; cut++) {
+        struct request_ids *broken = request_ids_create();
+        assert_int_equal(request_ids_load(broken, 8, slice_make(saved.bytes[0].data, cut)), ERR_CORRUPT);
+        request_ids_destroy(broken);
+    }
+    saved_deinit(&saved);
+    request_ids_destroy(again);
+    request_ids_destroy(ids);
+}
+
+static void a_chunk_goes_when_all_in_it_is_forgotten(void **state)
+{
+    struct request_ids *ids = request_ids_create();
+    struct saved saved = {0};
+    uint64_t name;
+    for (uint8_t i = 1; i <= 20; i++)
+        add(ids, i, false);
+    save(ids, 10, &saved);
+    save(ids, 10, &saved);
+    assert_false(request_ids_next_expired(ids, &name));
+    struct request_id_record late = record(30);
+    late.id_clock_us = REQUEST_ID_LIFE_US + 10; /* 10 is just not older than that */
+    assert_int_equal(request_ids_add(ids, &late), ERR_OK);
+    assert_false(request_ids_next_expired(ids, &name));
+    late = record(31);
+    late.id_clock_us = REQUEST_ID_LIFE_US + 11;
+    assert_int_equal(request_ids_add(ids, &late), ERR_OK);
+    assert_true(request_ids_next_expired(ids, &name));
+    assert_int_equal(name, 10);
+    assert_false(request_ids_next_expired(ids, &name));
+
+    /* Loaded while the first is still there: it expires again, and its replay changes nothing. */
+    struct request_ids *again = load(&saved);
+    assert_int_equal(request_ids_add(again, &late), ERR_OK);
+    assert_true(request_ids_next_expired(again, &name));
+    assert_int_equal(name, 10);
+    add(again, 5, false);
+    assert_null(find(again, 5));
+    saved_deinit(&saved);
+    request_ids_destroy(again);
+    request_ids_destroy(ids);
+}
+
+static void what_is_forgotten_before_it_is_saved_is_saved_nowhere(void **state)
+{
+    struct request_ids *ids = request_ids_create();
+    struct saved saved = {0};
+    add(ids, 1, true);
+    add(ids, 2, false);
+    struct request_id_record late = record(3);
+    late.id_clock_us = REQUEST_ID_LIFE_US + 100;
+    assert_int_equal(request_ids_add(ids, &late), ERR_OK);
+    assert_int_equal(request_ids_unsaved_count(ids), 1);
+    save(ids, 8, &saved);
+    assert_int_equal(saved.names[0], 3);
+    struct request_ids *again = load(&saved);
+    assert_equal(ids, again);
+    saved_deinit(&saved);
+    request_ids_destroy(again);
+    request_ids_destroy(ids);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +243,9 @@ int main(void)
         cmocka_unit_test(beyond_their_limit_the_oldest_answers_are_forgotten_and_the_ids_are_not),
         cmocka_unit_test(a_checkpoint_does_not_change_what_is_forgotten_next),
         cmocka_unit_test(forgetting_by_time_after_forgetting_answers_is_well),
+        cmocka_unit_test(chunks_bring_back_what_was_saved),
+        cmocka_unit_test(a_chunk_goes_when_all_in_it_is_forgotten),
+        cmocka_unit_test(what_is_forgotten_before_it_is_saved_is_saved_nowhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
