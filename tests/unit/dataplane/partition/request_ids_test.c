@@ -106,6 +106,34 @@ static void forgetting_by_time_after_forgetting_answers_is_well(void **state)
     request_ids_destroy(ids);
 }
 
+static void many_are_found_until_they_are_forgotten(void **state)
+{
+    enum { MANY = 100 * 1000, PER_US = 300 }; /* 30 s hold 100,000 of them */
+    struct request_ids *ids = request_ids_create();
+    struct request_id_record r = {0};
+    for (uint64_t i = 1; i <= 3 * MANY; i++) {
+        r.index = i;
+        r.id_clock_us = i * PER_US;
+        uint64_t bits = i * 0x9e3779b97f4a7c15u;
+        memcpy(r.request_id, &bits, sizeof bits);
+        assert_int_equal(request_ids_add(ids, &r), ERR_OK);
+        uint64_t old = i > MANY ? i - MANY : 1;
+        bits = old * 0x9e3779b97f4a7c15u;
+        memcpy(r.request_id, &bits, sizeof bits);
+        assert_int_equal(request_ids_find(ids, r.request_id)->index, old);
+        bits = (old - 1) * 0x9e3779b97f4a7c15u;
+        memcpy(r.request_id, &bits, sizeof bits);
+        assert_null(request_ids_find(ids, r.request_id));
+    }
+    assert_int_equal(request_ids_count(ids), MANY + 1);
+    /* A pause, and then a few: all that is old is gone at once. */
+    r.index++;
+    r.id_clock_us += 2 * REQUEST_ID_LIFE_US;
+    assert_int_equal(request_ids_add(ids, &r), ERR_OK);
+    assert_int_equal(request_ids_count(ids), 1);
+    request_ids_destroy(ids);
+}
+
 /* ---- chunks ---- */
 
 enum { CHUNKS = 8 };
@@ -208,6 +236,10 @@ static void a_chunk_goes_when_all_in_it_is_forgotten(void **state)
     /* Loaded while the first is still there: it expires again, and its replay changes nothing. */
     struct request_ids *again = load(&saved);
     assert_int_equal(request_ids_add(again, &late), ERR_OK);
+    assert_int_equal(request_ids_count(again), 11);
+    late.index++;
+    memset(late.request_id, 32, sizeof late.request_id);
+    assert_int_equal(request_ids_add(again, &late), ERR_OK); /* what is forgotten goes a few at a time */
     assert_true(request_ids_next_expired(again, &name));
     assert_int_equal(name, 10);
     add(again, 5, false);
@@ -243,6 +275,7 @@ int main(void)
         cmocka_unit_test(beyond_their_limit_the_oldest_answers_are_forgotten_and_the_ids_are_not),
         cmocka_unit_test(a_checkpoint_does_not_change_what_is_forgotten_next),
         cmocka_unit_test(forgetting_by_time_after_forgetting_answers_is_well),
+        cmocka_unit_test(many_are_found_until_they_are_forgotten),
         cmocka_unit_test(chunks_bring_back_what_was_saved),
         cmocka_unit_test(a_chunk_goes_when_all_in_it_is_forgotten),
         cmocka_unit_test(what_is_forgotten_before_it_is_saved_is_saved_nowhere),
