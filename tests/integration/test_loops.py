@@ -120,8 +120,12 @@ def test_partitions_land_on_all_loops(loops):
 def test_metrics_are_of_all_loops(loops):
     for name in loops.nodes:
         assert loops.metric(name, "sluice_node_groups_count") == [len(TABLES) * PARTITIONS]
-    led = sum(sum("leading" in row for row in loops.replicas(name)) for name in loops.nodes)
-    assert led == sum(loops.metric(name, "sluice_node_groups_led_count")[0] for name in loops.nodes)
+
+    def are_leads_told():  # leads may be on their way to where control wants them
+        return all(sum("leading" in row for row in loops.replicas(name)) ==
+                   loops.metric(name, "sluice_node_groups_led_count")[0] for name in loops.nodes)
+
+    wait_for(are_leads_told, LEAD_MOVES_SECONDS, "the metric to count the leads of all loops")
     applied = sum(loops.metric(name, "sluice_node_writes_applied_count_total")[0] for name in loops.nodes)
     assert applied >= len(loops.written)
 
