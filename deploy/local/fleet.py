@@ -63,6 +63,8 @@ class Fleet:
         self.layout = Layout(Path(home).resolve(), port, binaries)
         self.table = self.layout.path("fleet.json")
         self.layout.loops = self._kept_loops() or loops or loops_per_node()
+        if not 1 <= self.layout.loops <= LOOPS_MAX:
+            raise FleetError(f"{self.layout.loops} loops per node; from 1 to {LOOPS_MAX} have room for their ports")
 
     def _kept_loops(self):
         """What the fleet began with; ports follow it, and nodes never change it. None: there is no fleet yet."""
