@@ -18,7 +18,8 @@ from tests.faults.kill_probe import wait_for
 from tests.integration.controlplane.wire import Wire, encode
 
 from . import frames
-from .conftest import BINARIES, PORT, complaints_of
+from .conftest import BINARIES, complaints_of
+from .ports import PORT
 
 LOOPS = 3
 TABLES = ("first", "second", "third")
