@@ -40,7 +40,8 @@ bool buffer_reserve(struct buffer *b, size_t bytes)
         b->has_failed = true;
         return false;
     }
-    if (b->capacity - b->length >= bytes)
+    /* Memory also for 0 bytes: NULL tells a caller of buffer_extend that it failed. */
+    if (b->data != NULL && b->capacity - b->length >= bytes)
         return true;
     size_t wanted = b->length + bytes;
     size_t capacity = b->capacity < CAPACITY_FIRST ? CAPACITY_FIRST : b->capacity;

@@ -69,11 +69,10 @@ bool err_is_retryable(enum err code)
     return row(code)->is_retryable;
 }
 
-/* A cut in the middle of a UTF-8 sequence would make the answer invalid JSON. */
-static void cut_at_character(char *text)
+void error_cut_text(char *text, size_t bytes)
 {
     size_t end = strlen(text);
-    if (end + 1 < ERROR_TEXT_BYTES)
+    if (end + 1 < bytes)
         return;
     while (end > 0 && ((unsigned char)text[end - 1] & 0xC0) == 0x80)
         end--;
@@ -91,7 +90,7 @@ enum err error_set(struct error *error, enum err code, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
-    cut_at_character(error->text);
+    error_cut_text(error->text, sizeof error->text);
     return code;
 }
 
@@ -112,6 +111,6 @@ enum err error_wrap(struct error *error, enum err code, const char *format, ...)
     if (used > 0 && (size_t)used < sizeof error->text)
         snprintf(error->text + used, sizeof error->text - (size_t)used, "%.*s",
                  (int)(sizeof error->text - (size_t)used - 1), inner);
-    cut_at_character(error->text);
+    error_cut_text(error->text, sizeof error->text);
     return code;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum err {
 #define ERROR(code, name, status, fault, retryable, sentence) ERR_##code,
@@ -51,6 +52,10 @@ bool err_is_retryable(enum err code);
 /* Set code and words, returning the code so that `return error_set(...)` reads well. `error` may be NULL. */
 enum err error_set(struct error *error, enum err code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* After printing into `text` of `bytes`: if it was cut, let it not end within a character of UTF-8, which would make the
+ * answer invalid JSON. */
+void error_cut_text(char *text, size_t bytes);
 
 /* Put "context: " before the words on the way out; keeps the code. */
 enum err error_wrap(struct error *error, enum err code, const char *format, ...)

@@ -82,11 +82,16 @@ static size_t waiting_bytes(const struct frame_decoder *d)
     return d->end - d->begin;
 }
 
+static struct slice waiting(const struct frame_decoder *d)
+{
+    return d->data == NULL ? SLICE_EMPTY : slice_make(d->data + d->begin, waiting_bytes(d));
+}
+
 /* What the first frame needs, as far as its length has arrived and is believable. */
 static size_t wanted_bytes(const struct frame_decoder *d)
 {
     struct reader r;
-    reader_init(&r, slice_make(d->data + d->begin, waiting_bytes(d)));
+    reader_init(&r, waiting(d));
     uint32_t body_bytes = reader_u32(&r);
     return body_bytes > d->body_bytes_max ? FRAME_PREFIX_BYTES : FRAME_PREFIX_BYTES + (size_t)body_bytes;
 }
@@ -137,7 +142,7 @@ void frame_decoder_fill(struct frame_decoder *d, size_t bytes)
 enum err frame_decoder_next(struct frame_decoder *d, struct frame *ret_frame)
 {
     struct reader r;
-    reader_init(&r, slice_make(d->data + d->begin, waiting_bytes(d)));
+    reader_init(&r, waiting(d));
     uint32_t body_bytes = reader_u32(&r);
     if (reader_has_failed(&r))
         return ERR_TRUNCATED;

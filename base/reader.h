@@ -14,7 +14,9 @@ struct reader {
 
 static inline void reader_init(struct reader *r, struct slice bytes)
 {
-    *r = (struct reader){bytes.data, bytes.data == NULL ? NULL : bytes.data + bytes.length, false};
+    /* An empty slice may have no pointer, and to move one that is NULL is undefined, be it by 0. */
+    const uint8_t *start = bytes.data == NULL ? (const uint8_t *)"" : bytes.data;
+    *r = (struct reader){start, start + bytes.length, false};
 }
 
 static inline size_t reader_left(const struct reader *r)

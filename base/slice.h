@@ -54,6 +54,16 @@ static inline bool slice_starts_with(struct slice s, struct slice prefix)
            (prefix.length == 0 || memcmp(s.data, prefix.data, prefix.length) == 0);
 }
 
+/* At most `bytes` of a text in UTF-8, not ending within a character. */
+static inline struct slice slice_cut_text(struct slice text, size_t bytes)
+{
+    if (text.length <= bytes)
+        return text;
+    while (bytes > 0 && (text.data[bytes] & 0xC0) == 0x80)
+        bytes--;
+    return slice_make(text.data, bytes);
+}
+
 /* The part from `from` on; `from` beyond the end gives the empty slice. */
 static inline struct slice slice_from(struct slice s, size_t from)
 {

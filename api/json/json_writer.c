@@ -149,6 +149,16 @@ void json_write_string(struct json_writer *w, struct slice text)
     w->is_comma_due = true;
 }
 
+void json_write_words(struct json_writer *w, const char *text)
+{
+    size_t start = w->to->length;
+    bool is_text = utf8_is_valid(slice_from_string(text));
+    json_write_string(w, slice_from_string(text));
+    for (size_t at = start; !is_text && at < w->to->length; at++)
+        if (w->to->data[at] >= 0x80)
+            w->to->data[at] = '?';
+}
+
 /* ---- numbers and words ---- */
 
 void json_write_int(struct json_writer *w, int64_t value)

@@ -23,6 +23,9 @@ void json_write_name(struct json_writer *w, const char *name);
 void json_write_name_slice(struct json_writer *w, struct slice name);
 
 void json_write_string(struct json_writer *w, struct slice text);
+/* The words of a refusal, which may repeat bytes of a header: a text that is not UTF-8 gets a '?' for each byte that is
+ * not ASCII. */
+void json_write_words(struct json_writer *w, const char *text);
 void json_write_int(struct json_writer *w, int64_t value);
 void json_write_bool(struct json_writer *w, bool value);
 void json_write_null(struct json_writer *w);

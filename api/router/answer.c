@@ -75,9 +75,9 @@ static void write_error(struct buffer *body, const char *prefix, const char *typ
     json_write_string(&w, slice_make(full, prefix_length + type_length));
     if (text[0] != '\0') {
         json_write_name(&w, "message");
-        json_write_string(&w, slice_from_string(text));
+        json_write_words(&w, text);
         json_write_name(&w, "Message");
-        json_write_string(&w, slice_from_string(text));
+        json_write_words(&w, text);
     }
     if (item.length > 0) {
         json_write_name(&w, "Item");

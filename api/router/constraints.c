@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { ARN_BYTES_MAX = 1024 };
+enum { ARN_BYTES_MAX = 1024, ENUM_BYTES_MAX = 200 /* that are printed */ };
 
 void constraints_init(struct constraints *c)
 {
@@ -102,7 +102,7 @@ size_t constraints_enum(struct constraints *c, const char *path, struct slice va
         length +=
             (size_t)snprintf(members + length, sizeof members - length, "%s%s", i == 0 ? "" : ", ", set[i]);
     add(c, "Value '%.*s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]",
-        (int)(value.length > 200 ? 200 : value.length), (const char *)value.data, path, members);
+        SLICE_PRINTF(slice_cut_text(value, ENUM_BYTES_MAX)), path, members);
     return absent;
 }
 

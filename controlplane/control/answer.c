@@ -22,6 +22,7 @@ enum err answer_refuse(struct answer *a, enum err code, const char *format, ...)
     a->code = code;
     (void)vsnprintf(a->message, sizeof a->message, format, arguments); /* cut: the head says enough */
     va_end(arguments);
+    error_cut_text(a->message, sizeof a->message);
     return code;
 }
 

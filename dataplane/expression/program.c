@@ -60,6 +60,15 @@ static bool take_table(struct slice *rest, const uint8_t *ends, uint32_t count, 
     return true;
 }
 
+/* They become names in items. */
+static bool names_are_valid(const struct program *p)
+{
+    for (uint32_t i = 0; i < p->name_count; i++)
+        if (!utf8_is_valid(program_name(p, i)))
+            return false;
+    return true;
+}
+
 static bool values_are_valid(const struct program *p)
 {
     for (uint32_t i = 0; i < p->value_count; i++)
@@ -108,7 +117,8 @@ static bool find_sections(struct slice bytes, struct program *p)
     p->name_ends = bytes.data + PROGRAM_HEADER_BYTES;
     p->value_ends = p->name_ends + 4 * (size_t)p->name_count;
     p->path_ends = p->value_ends + 4 * (size_t)p->value_count;
-    struct slice rest = slice_from(bytes, PROGRAM_HEADER_BYTES + ends_bytes);
+    size_t head_bytes = PROGRAM_HEADER_BYTES + ends_bytes;
+    struct slice rest = slice_make(bytes.data + head_bytes, bytes.length - head_bytes);
     return take_table(&rest, p->name_ends, p->name_count, 1, PROGRAM_NAME_BYTES_MAX, &p->names) &&
            take_table(&rest, p->value_ends, p->value_count, 2, PROGRAM_BYTES_MAX, &p->values) &&
            take_table(&rest, p->path_ends, p->path_count, PATH_PART_BYTES,
@@ -123,7 +133,7 @@ enum err program_open(struct slice bytes, enum program_kind kind, struct program
         return ERR_INVALID;
     if (bytes.data[0] != PROGRAM_VERSION || bytes.data[1] != kind)
         return ERR_INVALID;
-    if (!paths_are_valid(&p) || !values_are_valid(&p) || !program_code_is_valid(&p))
+    if (!names_are_valid(&p) || !paths_are_valid(&p) || !values_are_valid(&p) || !program_code_is_valid(&p))
         return ERR_INVALID;
     *ret_program = p;
     return ERR_OK;

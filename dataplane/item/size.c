@@ -4,6 +4,9 @@
 
 enum { VECTOR_FORMAT = 1, CONTAINER_BYTES = 3, ELEMENT_BYTES = 1 };
 
+/* So that no sum over a vector overflows. */
+static const uint64_t CAPACITY_MILLI_MAX = 1ull << 56;
+
 static size_t set_size_bytes(struct value_view value)
 {
     struct reader at;
@@ -123,7 +126,7 @@ void capacity_vector_encode(const struct capacity_vector *v, struct buffer *to)
 static struct capacity decode_units(struct reader *r)
 {
     uint64_t milli = reader_varint(r);
-    if (milli > INT64_MAX) {
+    if (milli > CAPACITY_MILLI_MAX) {
         r->has_failed = true;
         milli = 0;
     }

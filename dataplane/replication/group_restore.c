@@ -33,7 +33,7 @@ enum err group_restore_hard_state(struct group *g, struct slice body)
     uint64_t commit = reader_u64(&r);
     struct membership latest;
     struct membership previous;
-    if (reader_has_failed(&r) || format != HARD_STATE_FORMAT)
+    if (reader_has_failed(&r) || format != HARD_STATE_FORMAT || term > TERM_MAX)
         return ERR_CORRUPT;
     TRY(membership_read(&r, &latest));
     TRY(membership_read(&r, &previous));
@@ -134,6 +134,8 @@ enum err group_restore_snapshot(struct group *g, uint64_t index, uint64_t term, 
 {
     struct membership m;
     TRY(membership_decode(membership, &m));
+    if (term > TERM_MAX)
+        return ERR_CORRUPT;
     group_log_reset(&g->log, index, term);
     declare_start(g, index, term);
     if (term > g->term) {

@@ -71,6 +71,8 @@ enum err message_decode(struct slice fields, struct group_message *ret_message)
     uint64_t entry_count = reader_varint(&r);
     if (!reader_is_done(&r) || from_node > UINT32_MAX || entry_count > UINT32_MAX)
         return ERR_CORRUPT;
+    if (m.term > TERM_MAX || m.relinquished_term > TERM_MAX)
+        return ERR_CORRUPT;
     m.from_node = (uint32_t)from_node;
     m.entry_count = (uint32_t)entry_count;
     *ret_message = m;

@@ -78,12 +78,15 @@ struct group_message {
     const struct group_entry *entries;
 };
 
+/* Terms count up from 1: one above this is a lie, and to believe it would make the next one wrap to 0. */
+static const uint64_t TERM_MAX = UINT64_MAX / 2;
+
 enum message_lane message_lane(enum message_kind kind);
 
 /* Header fields of the message; from, to, kind and term included. */
 void message_encode(const struct group_message *message, struct buffer *to);
 /* entries is left NULL with entry_count as sent.
- * ERR_CORRUPT  unknown version or kind, or lengths that do not add up. */
+ * ERR_CORRUPT  unknown version or kind, a term above TERM_MAX, or lengths that do not add up. */
 enum err message_decode(struct slice fields, struct group_message *ret_message) MUST_CHECK;
 
 /* Append one entry to an APPEND's payload. */

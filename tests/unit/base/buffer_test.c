@@ -118,9 +118,20 @@ static void failure_is_sticky_until_cut_or_cleared(void **state)
     buffer_deinit(&b);
 }
 
+/* An empty secret did not open: there was no memory for its 0 bytes. */
+static void extending_by_nothing_is_no_failure(void **state)
+{
+    struct buffer b;
+    buffer_init(&b, 10);
+    assert_non_null(buffer_extend(&b, 0));
+    assert_int_equal(b.length, 0);
+    buffer_deinit(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(extending_by_nothing_is_no_failure),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(varints_have_one_form),
         cmocka_unit_test(a_prefix_beyond_the_end_fails),

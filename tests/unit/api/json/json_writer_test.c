@@ -58,6 +58,20 @@ static void strings_are_escaped_wherever_the_byte_stands(void **state)
     }
 }
 
+static void words_are_text_whatever_they_repeat(void **state)
+{
+    struct buffer out;
+    struct json_writer w;
+    buffer_init(&out, 1000);
+    json_writer_init(&w, &out);
+    json_write_array_begin(&w);
+    json_write_words(&w, "caf\xc3\xa9 \"x\"");
+    json_write_words(&w, "caf\xe9 \xc3\xa9");
+    json_write_array_end(&w);
+    assert_true(slice_equal_string(buffer_view(&out), "[\"caf\xc3\xa9 \\\"x\\\"\",\"caf? ??\"]"));
+    buffer_deinit(&out);
+}
+
 static void thousandths_print_as_javas_doubles(void **state)
 {
     static const struct {
@@ -101,6 +115,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commas_stand_where_they_are_due),
         cmocka_unit_test(strings_are_escaped_wherever_the_byte_stands),
+        cmocka_unit_test(words_are_text_whatever_they_repeat),
         cmocka_unit_test(thousandths_print_as_javas_doubles),
         cmocka_unit_test(unchecked_bytes_and_full_buffers_do_no_harm),
     };

@@ -92,6 +92,19 @@ static void all_violations_are_told_up_to_ten(void **state)
                         "must not be null");
 }
 
+static void a_long_value_is_cut_at_a_character(void **state)
+{
+    static const char *const set[] = {"NONE"};
+    char text[301];
+    memset(text, 'x', sizeof text);
+    for (size_t i = 1; i + 1 < sizeof text; i += 2)
+        memcpy(text + i, "é", 2);
+    struct constraints c;
+    constraints_init(&c);
+    constraints_enum(&c, "returnValues", slice_make(text, sizeof text), set, 1, 0);
+    assert_non_null(strstr(words(&c), "éé' at 'returnValues'"));
+}
+
 static void no_number_or_length_of_violations_overflows(void **state)
 {
     char text[70000];
@@ -117,6 +130,7 @@ int main(void)
         cmocka_unit_test(the_name_is_what_follows_table_in_an_arn),
         cmocka_unit_test(an_enum_is_one_of_its_set),
         cmocka_unit_test(all_violations_are_told_up_to_ten),
+        cmocka_unit_test(a_long_value_is_cut_at_a_character),
         cmocka_unit_test(no_number_or_length_of_violations_overflows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

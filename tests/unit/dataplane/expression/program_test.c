@@ -199,6 +199,18 @@ static void other_kinds_and_versions_are_refused(void **state)
     assert_int_equal(program_open(buffer_view(&bytes), PROGRAM_UPDATE, &p), ERR_INVALID);
 }
 
+static void names_that_are_not_text_are_refused(void **state)
+{
+    struct program_builder b;
+    struct program p;
+    program_builder_init(&b, PROGRAM_UPDATE);
+    uint16_t number = path(&b, "\xff", NULL, -1);
+    op_path(&b, UPDATE_REMOVE, number);
+    assert_int_equal(program_builder_finish(&b, &bytes), ERR_OK);
+    assert_int_equal(program_open(buffer_view(&bytes), PROGRAM_UPDATE, &p), ERR_INVALID);
+    program_builder_deinit(&b);
+}
+
 static void code_that_leaves_the_wrong_stack_is_refused(void **state)
 {
     static const struct {
@@ -349,6 +361,7 @@ int main(void)
         cmocka_unit_test_setup(every_instruction_of_an_update_runs, reset),
         cmocka_unit_test_setup(a_cut_or_lengthened_program_is_refused, reset),
         cmocka_unit_test_setup(other_kinds_and_versions_are_refused, reset),
+        cmocka_unit_test_setup(names_that_are_not_text_are_refused, reset),
         cmocka_unit_test_setup(code_that_leaves_the_wrong_stack_is_refused, reset),
         cmocka_unit_test_setup(the_stack_is_bounded, reset),
         cmocka_unit_test_setup(a_builder_over_its_tables_is_refused, reset),

@@ -90,6 +90,17 @@ static void vector_comes_back_from_its_bytes(void **state)
     buffer_deinit(&bytes);
 }
 
+static void units_that_could_overflow_a_sum_are_refused(void **state)
+{
+    struct buffer bytes;
+    struct capacity_vector v = sample(), back;
+    buffer_init(&bytes, 1000);
+    v.table.milli = INT64_MAX;
+    capacity_vector_encode(&v, &bytes);
+    assert_int_equal(capacity_vector_decode(buffer_view(&bytes), &back), ERR_CORRUPT);
+    buffer_deinit(&bytes);
+}
+
 static void damaged_vectors_are_refused(void **state)
 {
     struct buffer bytes;
@@ -118,6 +129,7 @@ int main(void)
         cmocka_unit_test(sizes_are_dynamodbs),
         cmocka_unit_test(units_round_up_and_cost_at_least_one),
         cmocka_unit_test(vector_comes_back_from_its_bytes),
+        cmocka_unit_test(units_that_could_overflow_a_sum_are_refused),
         cmocka_unit_test(damaged_vectors_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
