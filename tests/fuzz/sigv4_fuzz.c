@@ -1,8 +1,10 @@
 /* The head of a request as a stranger sends it: a line with method, path and query, then a header a line. Its claim is
  * read and its signature checked; then a copy of it is signed by us, and that is taken. */
+#include "api/json/json.h"
+#include "api/json/json_writer.h"
 #include "api/sigv4/sign.h"
 #include "api/sigv4/verify.h"
-#include "tests/fuzz/words.h"
+#include "tests/fuzz/fuzz.h"
 
 enum { HEADERS_MAX = 96 };
 
@@ -109,14 +111,27 @@ static void check_own_signature(const struct sigv4_request *from)
     sigv4_signer_destroy(signer);
 }
 
+/* They may repeat any bytes of a header, and the answer is JSON all the same. */
+static void check_words(const char *text)
+{
+    struct buffer answer = fuzz_buffer();
+    struct json_writer writer;
+    struct json json;
+    json_writer_init(&writer, &answer);
+    json_write_words(&writer, text);
+    json_init(&json, buffer_view(&answer));
+    ASSERT(json_skip(&json) && json_finish(&json));
+    buffer_deinit(&answer);
+}
+
 void fuzz_input(struct slice input)
 {
     struct sigv4_header headers[HEADERS_MAX];
     struct sigv4_refusal refusal;
     struct sigv4_request request = read_head(input, headers);
     if (!verify(&request, &refusal)) {
-        ASSERT(refusal.code != ERR_OK);
-        fuzz_check_words(refusal.text);
+        ASSERT(refusal.code != ERR_OK && refusal.text[0] != '\0');
+        check_words(refusal.text);
     }
     check_own_signature(&request);
     uint64_t wall_us;
