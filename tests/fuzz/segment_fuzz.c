@@ -44,8 +44,8 @@ static void scan(struct slice bytes, uint32_t synced_offset, const struct made *
         ASSERT(segment_record_decode(slice_from(bytes, at.record_offset), GENERATION, at.record_offset,
                                      &again) == ERR_OK);
         check_record(&record, &again);
-        if (record.type == SEGMENT_START)
-            (void)segment_start_decode(record.body, &start); /* of any body */
+        if (record.type == SEGMENT_START && segment_start_decode(record.body, &start) == ERR_OK)
+            ASSERT(record.body.length == SEGMENT_START_BYTES - SEGMENT_RECORD_HEADER_BYTES);
         if (made != NULL && count < made->count)
             check_record(&record, &made->records[count]);
         count++;
