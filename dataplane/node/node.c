@@ -35,7 +35,8 @@ void node_fail(struct node *n, const char *what, enum err err)
  * believed. */
 static bool is_as_its_type(struct wire_call call, uint16_t type)
 {
-    bool is_answered = type == DATAPLANE_FRAME_READ || type == DATAPLANE_FRAME_WRITE;
+    bool is_answered =
+        type == DATAPLANE_FRAME_READ || type == DATAPLANE_FRAME_WRITE || type == DATAPLANE_FRAME_RANGE;
     return is_answered == !call.is_one_way;
 }
 
@@ -59,6 +60,9 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
         break;
     case DATAPLANE_FRAME_WRITE:
         request_on_write(n, call, frame);
+        break;
+    case DATAPLANE_FRAME_RANGE:
+        request_on_range(n, call, frame);
         break;
     case DATAPLANE_FRAME_HEARTBEAT:
         node_on_heartbeat(n, call, frame);

@@ -82,6 +82,14 @@ struct replica {
     UT_hash_handle hh;
 };
 
+/* Reads of ranges that want the pool: a few at once, so that reads of single rows find room in it. */
+struct range_line {
+    struct range_read *first;
+    struct range_read *last;
+    uint32_t waiting;
+    uint32_t in_pool;
+};
+
 /* A replica that is gone: reported until control has heard it. */
 struct removed_replica {
     struct removed_replica *next;
@@ -119,6 +127,7 @@ struct node {
     void (*on_drained)(void *data);
     void *on_drained_data;
     uint64_t drain_until_us;
+    struct range_line ranges;
     uint64_t appends_in_flight;
     uint64_t append_progress_us; /* boot clock: the last time that the log moved, or began to be waited for */
     struct arena arena;          /* for decoding one message */
@@ -164,7 +173,10 @@ void replica_lose_term(struct replica *r);
 /* After a restart: replay into the partition what the store has and the checkpoint has not. */
 enum err replica_replay(struct replica *r, uint64_t stored_index) MUST_CHECK;
 
-/* ---- request_read.c, request_write.c ---- */
+/* ---- request_read.c, request_scan.c, request_write.c ---- */
+/* Whether reads may be answered from this replica now. */
+bool request_may_serve(struct replica *r, bool is_strong);
+void request_on_range(struct node *n, struct wire_call call, const struct frame *frame);
 void request_on_read(struct node *n, struct wire_call call, const struct frame *frame);
 void request_on_write(struct node *n, struct wire_call call, const struct frame *frame);
 void request_reply_read(struct wire_call call, Sluice__Dataplane__Status status,

@@ -119,7 +119,7 @@ static void read_in_pool(struct replica *r, struct wire_call call, struct slice 
     }
 }
 
-static bool may_serve(struct replica *r, bool is_strong)
+bool request_may_serve(struct replica *r, bool is_strong)
 {
     struct node *n = r->node;
     /* A batch that the store has not taken yet is applied to the core only: reads wait for it elsewhere. */
@@ -151,7 +151,7 @@ void request_on_read(struct node *n, struct wire_call call, const struct frame *
         return;
     }
     bool is_strong = request->consistency == SLUICE__DATAPLANE__READ_CONSISTENCY__STRONG;
-    if (!may_serve(r, is_strong)) {
+    if (!request_may_serve(r, is_strong)) {
         refuse(n, call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
         return;
     }

@@ -79,6 +79,7 @@ struct store_scan {
     uint64_t time_us_max; /* of this slice; 0: 1 ms */
     bool is_reverse;      /* from the largest key below `end` down to `begin` */
     bool is_cached_only;  /* LOOP: stop where the disk would be needed */
+    bool keeps_blocks;    /* what is read from disk goes to the cache, which a long walk would only empty */
 };
 enum store_scan_end {
     STORE_SCAN_DONE,       /* the range is exhausted */

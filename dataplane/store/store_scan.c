@@ -39,7 +39,7 @@ static enum err walk_open(struct walk *w)
     if (scan->is_cached_only)
         rocksdb_readoptions_set_read_tier(w->options, READ_CACHED_TIER);
     else
-        rocksdb_readoptions_set_fill_cache(w->options, 0);
+        rocksdb_readoptions_set_fill_cache(w->options, scan->keeps_blocks);
     w->iterator = rocksdb_create_iterator(w->store->db, w->options);
     if (scan->is_reverse)
         rocksdb_iter_seek_to_last(w->iterator);
