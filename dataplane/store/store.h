@@ -84,7 +84,7 @@ struct store_scan {
 enum store_scan_end {
     STORE_SCAN_DONE,       /* the range is exhausted */
     STORE_SCAN_MORE,       /* budget spent; or `each` returned false */
-    STORE_SCAN_INCOMPLETE, /* is_cached_only, and the next row is not in memory */
+    STORE_SCAN_INCOMPLETE, /* is_cached_only, and the next row is not in memory, or behind many deleted ones */
 };
 /* LOOP with is_cached_only, else POOL. Calls `each` for at least one row if there is one, unless INCOMPLETE.
  * ret_next: unless DONE, the key to go on with: `begin` of the next slice (or `end`, if is_reverse).
