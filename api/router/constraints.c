@@ -1,5 +1,6 @@
 #include "api/router/constraints.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -54,6 +55,18 @@ struct slice constraints_name_of(struct slice value)
     return value;
 }
 
+static void check_characters(struct constraints *c, const char *path, struct slice value, struct slice name)
+{
+    for (size_t i = 0; i < name.length; i++)
+        if (!is_name_character(name.data[i])) {
+            add(c,
+                "Value '%.*s' at '%s' failed to satisfy constraint: Member must satisfy regular "
+                "expression pattern: [a-zA-Z0-9_.-]+",
+                SLICE_PRINTF(value), path);
+            return;
+        }
+}
+
 void constraints_table_name(struct constraints *c, struct slice value)
 {
     if (value.data == NULL) {
@@ -71,21 +84,43 @@ void constraints_table_name(struct constraints *c, struct slice value)
         return;
     }
     struct slice name = constraints_name_of(value);
-    if (name.length > 255) {
+    if (name.length > 255)
         add(c,
             "Value '%.*s' at 'tableName' failed to satisfy constraint: Member must have length less than or "
             "equal to 255",
             SLICE_PRINTF(value));
+    else
+        check_characters(c, "tableName", value, name);
+}
+
+void constraints_index_name(struct constraints *c, struct slice value)
+{
+    if (value.data == NULL)
         return;
-    }
-    for (size_t i = 0; i < name.length; i++)
-        if (!is_name_character(name.data[i])) {
-            add(c,
-                "Value '%.*s' at 'tableName' failed to satisfy constraint: Member must satisfy regular "
-                "expression pattern: [a-zA-Z0-9_.-]+",
-                SLICE_PRINTF(value));
-            return;
-        }
+    if (value.length < 3 || value.length > 255)
+        add(c,
+            "Value '%.*s' at 'indexName' failed to satisfy constraint: Member must have length %s than or "
+            "equal to %d",
+            (int)(value.length > 200 ? 200 : value.length), (const char *)value.data,
+            value.length < 3 ? "greater" : "less", value.length < 3 ? 3 : 255);
+    else
+        check_characters(c, "indexName", value, value);
+}
+
+void constraints_integer(struct constraints *c, const char *path, int64_t value, int64_t least, int64_t most)
+{
+    if (value < least || value > most)
+        add(c,
+            "Value '%" PRId64
+            "' at '%s' failed to satisfy constraint: Member must have value %s than or equal to %" PRId64,
+            value, path, value < least ? "greater" : "less", value < least ? least : most);
+}
+
+void constraints_query_limit(struct constraints *c, int64_t value)
+{
+    if (value < 1)
+        add(c, "Value at 'Limit' failed to satisfy constraint: Member must have value greater than or equal "
+               "to 1");
 }
 
 size_t constraints_enum(struct constraints *c, const char *path, struct slice value, const char *const *set,

@@ -25,6 +25,12 @@ void constraints_table_name(struct constraints *c, struct slice value);
 /* One of a set; data NULL: `absent`, the index that stands for the default. Returns the index. */
 size_t constraints_enum(struct constraints *c, const char *path, struct slice value, const char *const *set,
                         size_t set_count, size_t absent);
+/* An integer within bounds. */
+void constraints_integer(struct constraints *c, const char *path, int64_t value, int64_t least, int64_t most);
+/* Query's Limit, whose words are newer than the others'. */
+void constraints_query_limit(struct constraints *c, int64_t value);
+/* IndexName: 3 to 255 characters (data NULL: absent). */
+void constraints_index_name(struct constraints *c, struct slice value);
 /* ERR_VALIDATION with the collected words, if any. */
 enum err constraints_finish(const struct constraints *c, struct error *error) MUST_CHECK;
 

@@ -2,10 +2,16 @@
 
 /* By name; the whole of what is served. docs/compat.md lists the rest. */
 static const struct operation operations[] = {
-    {"GetItem", operation_get_item},       {"PutItem", operation_put_item},
-    {"UpdateItem", operation_update_item}, {"DeleteItem", operation_delete_item},
-    {"CreateTable", operation_control},    {"DescribeTable", operation_control},
-    {"ListTables", operation_control},     {"DeleteTable", operation_control},
+    {"GetItem", operation_get_item},
+    {"PutItem", operation_put_item},
+    {"UpdateItem", operation_update_item},
+    {"DeleteItem", operation_delete_item},
+    {"Query", operation_query},
+    {"Scan", operation_scan},
+    {"CreateTable", operation_control},
+    {"DescribeTable", operation_control},
+    {"ListTables", operation_control},
+    {"DeleteTable", operation_control},
 };
 
 const struct operation *operation_find(struct slice name)

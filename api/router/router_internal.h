@@ -54,6 +54,8 @@ struct router {
 
 struct operation;
 
+enum capacity_detail { CAPACITY_NONE, CAPACITY_TOTAL, CAPACITY_INDEXES };
+
 /* One HTTP request from its head to its answer. */
 struct request {
     struct request *next; /* in the pool */
@@ -95,7 +97,9 @@ struct operation {
 /* NULL: not served. */
 const struct operation *operation_find(struct slice name);
 
-/* ---- item_operations.c, control_operations.c ---- */
+/* ---- item_operations.c, query_operations.c, control_operations.c ---- */
+void operation_query(struct request *r);
+void operation_scan(struct request *r);
 void operation_get_item(struct request *r);
 void operation_put_item(struct request *r);
 void operation_update_item(struct request *r);

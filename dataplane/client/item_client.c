@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "dataplane/proto/frame_type.h"
+#include "dataplane/client/item_frames.h"
 
 enum {
     ATTEMPT_US = 1000 * 1000,
@@ -244,8 +244,7 @@ static const struct route_replica *nearest(struct item_call *call, const struct 
 
 static const struct route_replica *choose(struct item_call *call, const struct route *route)
 {
-    bool is_eventual =
-        !call->is_write && call->read.consistency == SLUICE__DATAPLANE__READ_CONSISTENCY__EVENTUAL;
+    bool is_eventual = item_frame_is_eventual(call);
     if (call->attempts == 0 && is_eventual)
         return nearest(call, route);
     if (is_eventual)
@@ -290,11 +289,6 @@ static void on_refusal(struct item_call *call, enum err err)
     retry_later(call);
 }
 
-struct verdict {
-    Sluice__Dataplane__Status status;
-    const Sluice__Dataplane__Route *route;
-};
-
 static bool is_final(Sluice__Dataplane__Status status)
 {
     return status == SLUICE__DATAPLANE__STATUS__OK || status == SLUICE__DATAPLANE__STATUS__NOT_FOUND ||
@@ -310,7 +304,7 @@ static bool is_refusal_in_doubt(const struct item_call *call, Sluice__Dataplane_
                                            status == SLUICE__DATAPLANE__STATUS__INVALID);
 }
 
-static void on_verdict(struct item_call *call, struct verdict v)
+static void on_verdict(struct item_call *call, struct item_verdict v)
 {
     struct item_client_metrics *metrics = call->client->options.metrics;
     switch ((int)v.status) {
@@ -356,18 +350,12 @@ static void on_response(enum err err, const struct frame *response, void *data)
         return;
     }
     arena_reset(&c->arena);
-    const ProtobufCMessageDescriptor *descriptor = call->is_write
-                                                       ? &sluice__dataplane__write_response__descriptor
-                                                       : &sluice__dataplane__read_response__descriptor;
-    const ProtobufCMessage *header = proto_unpack(descriptor, response->header, &c->arena);
+    struct item_verdict v;
+    const ProtobufCMessage *header = item_frame_response(call, response->header, &c->arena, &v);
     if (header == NULL) {
         on_refusal(call, ERR_UNKNOWN_OUTCOME);
         return;
     }
-    const Sluice__Dataplane__WriteResponse *write = (const Sluice__Dataplane__WriteResponse *)header;
-    const Sluice__Dataplane__ReadResponse *read = (const Sluice__Dataplane__ReadResponse *)header;
-    const struct verdict v = call->is_write ? (struct verdict){write->status, write->route}
-                                            : (struct verdict){read->status, read->route};
     if (is_refusal_in_doubt(call, v.status))
         finish(call, ERR_UNKNOWN_OUTCOME, NULL, SLICE_EMPTY);
     else if (is_final(v.status))
@@ -380,23 +368,6 @@ static void on_response(enum err err, const struct frame *response, void *data)
 
 /* ---- asking ---- */
 
-static const ProtobufCMessage *fill_header(struct item_call *call, const struct route *route,
-                                           uint32_t left_us)
-{
-    if (call->is_write) {
-        call->write.group_id = route->group_id;
-        call->write.range_epoch = route->range_epoch;
-        call->write.key = proto_bytes(call->key);
-        call->write.deadline_us = left_us;
-        return &call->write.base;
-    }
-    call->read.group_id = route->group_id;
-    call->read.range_epoch = route->range_epoch;
-    call->read.key = proto_bytes(call->key);
-    call->read.deadline_us = left_us;
-    return &call->read.base;
-}
-
 static void ask(struct item_call *call, const struct route *route, const struct route_replica *replica,
                 uint64_t now_us)
 {
@@ -408,8 +379,8 @@ static void ask(struct item_call *call, const struct route *route, const struct 
     call->group_id = route->group_id;
     call->asked_replica_id = replica->replica_id;
     const struct wire_message message = {
-        .type = call->is_write ? DATAPLANE_FRAME_WRITE : DATAPLANE_FRAME_READ,
-        .header = fill_header(call, route, (uint32_t)attempt_us),
+        .type = item_frame_type(call),
+        .header = item_frame_request(call, route, (uint32_t)attempt_us),
         .payload = call->payload,
         .payload_count = call->payload_count,
     };

@@ -1,4 +1,4 @@
-/* Reads and writes of single items at whoever serves them, with the retries that make failovers invisible.
+/* Reads and writes of single items, and reads of ranges, at whoever serves them, with the retries that make failovers invisible.
  *
  *   call -> route (cache, else look-up) -> node -> answer
  *             ^                              |
@@ -56,7 +56,8 @@ void item_client_looked_up(struct item_client *client);
 /* The end of a call, exactly once, never inside the call that began it.
  *
  * ERR_OK           `header` is the node's last word (status OK, NOT_FOUND, CONDITION_FAILED or INVALID) and
- *                  `payload` its bytes; valid during this call only
+ *                  `payload` its bytes; valid during this call only. Of a range it is what one group has, or a part of
+ *                  that: the caller goes on at `rest`
  * ERR_UNKNOWN_OUTCOME  a repeated write was refused, and an unanswered attempt of it may still be applied
  * ERR_TIMEOUT      the deadline passed: a read was not answered, a write may or may not be applied
  * ERR_UNAVAILABLE  the deadline passed and a write was certainly not applied
@@ -68,14 +69,16 @@ typedef void (*item_call_cb)(struct item_call *call, enum err err, const Protobu
 
 /* Embedded in the caller's request; zero it first. All that is borrowed lives until the callback. */
 struct item_call {
-    struct slice key;
+    struct slice key;     /* of a range: any key in its first part; the range says begin and end */
     uint64_t deadline_us; /* boot clock; at most ITEM_CALL_US_MAX from now */
     item_call_cb done;
     void *data;
-    /* A read's and a write's header; group, epoch, key and deadline are filled in for each attempt. */
+    /* The header of a read, a write or a range; group, epoch, key and deadline are filled in for each attempt. */
     bool is_write;
+    bool is_range;
     Sluice__Dataplane__ReadRequest read;
     Sluice__Dataplane__WriteRequest write;
+    Sluice__Dataplane__RangeRequest range;
     struct slice payload[ITEM_PAYLOAD_PARTS_MAX];
     size_t payload_count;
     /* Leave alone. */
@@ -94,7 +97,7 @@ struct item_call {
     bool waits_for_route;
 };
 
-/* Initialise call->read or call->write with protobuf-c's INIT, fill in the call, then begin. */
+/* Initialise call->read, call->write or call->range with protobuf-c's INIT, fill in the call, then begin. */
 void item_client_begin(struct item_client *client, struct item_call *call);
 
 /* For watching: routes known. */

@@ -87,6 +87,14 @@ struct replica {
     UT_hash_handle hh;
 };
 
+/* Reads of ranges that want the pool: a few at once, so that reads of single rows find room in it. */
+struct range_line {
+    struct range_read *first;
+    struct range_read *last;
+    uint32_t waiting;
+    uint32_t in_pool;
+};
+
 /* A replica that is gone, on its way to the reports. */
 struct removed_replica {
     struct removed_replica *next;
@@ -147,6 +155,7 @@ struct shard {
     struct random random;      /* of the flushes' times */
     struct flushing *flushing; /* NULL: none is under way */
     uint64_t drain_until_us;
+    struct range_line ranges;
     struct shard_signal drain, drained, close, tick;
     atomic_bool is_tick_under_way;
 
@@ -235,7 +244,10 @@ void replica_lose_term(struct replica *r);
 /* After a restart: replay into the partition what the store has and the checkpoint has not. */
 enum err replica_replay(struct replica *r, uint64_t stored_index) MUST_CHECK;
 
-/* ---- request_read.c, request_write.c ---- */
+/* ---- request_read.c, request_scan.c, request_write.c ---- */
+/* Whether reads may be answered from this replica now. */
+bool request_may_serve(struct replica *r, bool is_strong);
+void request_on_range(struct shard *s, struct wire_call call, const struct frame *frame);
 void request_on_read(struct shard *s, struct wire_call call, const struct frame *frame);
 void request_on_write(struct shard *s, struct wire_call call, const struct frame *frame);
 void request_reply_read(struct wire_call call, Sluice__Dataplane__Status status,

@@ -120,7 +120,7 @@ static void read_in_pool(struct replica *r, struct wire_call call, struct slice 
     }
 }
 
-static bool may_serve(struct replica *r, bool is_strong)
+bool request_may_serve(struct replica *r, bool is_strong)
 {
     /* A batch that the store has not taken yet is applied to the core only: reads wait for it elsewhere. */
     if (is_strong)
@@ -150,7 +150,7 @@ void request_on_read(struct shard *s, struct wire_call call, const struct frame 
         return;
     }
     bool is_strong = request->consistency == SLUICE__DATAPLANE__READ_CONSISTENCY__STRONG;
-    if (!may_serve(r, is_strong)) {
+    if (!request_may_serve(r, is_strong)) {
         refuse(s, call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
         return;
     }

@@ -27,7 +27,8 @@ enum {
  * believed. */
 static bool is_as_its_type(struct wire_call call, uint16_t type)
 {
-    bool is_answered = type == DATAPLANE_FRAME_READ || type == DATAPLANE_FRAME_WRITE;
+    bool is_answered =
+        type == DATAPLANE_FRAME_READ || type == DATAPLANE_FRAME_WRITE || type == DATAPLANE_FRAME_RANGE;
     return is_answered == !call.is_one_way;
 }
 
@@ -60,6 +61,9 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
         break;
     case DATAPLANE_FRAME_WRITE:
         request_on_write(s, call, frame);
+        break;
+    case DATAPLANE_FRAME_RANGE:
+        request_on_range(s, call, frame);
         break;
     case DATAPLANE_FRAME_HEARTBEAT:
         on_heartbeat(s, call, frame);

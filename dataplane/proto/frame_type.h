@@ -4,6 +4,7 @@
 enum dataplane_frame_type {
     DATAPLANE_FRAME_READ = 0x0101,      /* ReadRequest -> ReadResponse */
     DATAPLANE_FRAME_WRITE = 0x0102,     /* WriteRequest -> WriteResponse */
+    DATAPLANE_FRAME_RANGE = 0x0103,     /* RangeRequest -> RangeResponse */
     DATAPLANE_FRAME_HEARTBEAT = 0x0110, /* Heartbeat, one-way, on the heartbeat connection */
     DATAPLANE_FRAME_REPLICATION =
         0x0111, /* Replication, one-way, votes on the heartbeat connection, the rest on the log's */

@@ -79,11 +79,12 @@ struct store_scan {
     uint64_t time_us_max; /* of this slice; 0: 1 ms */
     bool is_reverse;      /* from the largest key below `end` down to `begin` */
     bool is_cached_only;  /* LOOP: stop where the disk would be needed */
+    bool keeps_blocks;    /* what is read from disk goes to the cache, which a long walk would only empty */
 };
 enum store_scan_end {
     STORE_SCAN_DONE,       /* the range is exhausted */
     STORE_SCAN_MORE,       /* budget spent; or `each` returned false */
-    STORE_SCAN_INCOMPLETE, /* is_cached_only, and the next row is not in memory */
+    STORE_SCAN_INCOMPLETE, /* is_cached_only, and the next row is not in memory, or behind many deleted ones */
 };
 /* LOOP with is_cached_only, else POOL. Calls `each` for at least one row if there is one, unless INCOMPLETE.
  * ret_next: unless DONE, the key to go on with: `begin` of the next slice (or `end`, if is_reverse).

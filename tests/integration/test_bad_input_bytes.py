@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("unharmed")
 SEED = 4
 ANSWER_SECONDS = 1
 # Of docs/formats/frame.md: the wire's own, the data plane's, the control plane's, and some that nobody knows.
-TYPES = [0, 1, 2, 3, 15, 16, 0x0101, 0x0102, 0x0110, 0x0111, 0x0201, 0x0210, 0x0211, 0x0220, 0x0221, 0x0230, 0xFFFF]
+TYPES = [0, 1, 2, 3, 15, 16, 0x0101, 0x0102, 0x0103, 0x0110, 0x0111, 0x0201, 0x0210, 0x0211, 0x0220, 0x0221, 0x0230, 0xFFFF]
 
 
 def ports(fleet):
@@ -171,12 +171,16 @@ def test_calls_that_decode_but_make_no_sense_are_refused(fleet, cluster_id):
               + field(8, item) + field(9, condition) + field(10, update) + field(11, 1000)
               for group in (0, 1, huge) for key in (b"", chance.randbytes(100)) for request_id in (b"", b"x" * 99)
               for kind in (0, 2, 50) for item, condition, update in ((4000, 0, 0), (1 << 31, 1 << 31, 5), (3, 3, 1))]
+    ranges = [field(1, group) + field(2, epoch) + field(3, begin) + field(4, end) + field(5, backward) + field(8, 99)
+              + field(9, items) + field(10, 1 << 20) + field(11, filter_) + field(12, 1000)
+              for group in (1, 2, huge) for epoch in (1, huge) for begin, end in ((b"", b""), (b"\0" * 16, b"\xff" * 9000),
+              (b"\xff" * 8, b"\0"), (b"\0", b"")) for backward in (0, 1) for items in (0, 1, huge) for filter_ in (0, 7, huge)]
     lookups = [field(1, b""), field(1, b"x" * 5000), field(1, b"") * 2000]
     fetches = [field(1, huge) + field(2, 0xFFFFFFFF), field(1, 5) + field(2, 0)]
     controls = [field(1, b"no such tenant") + field(2, b"DescribeTable"), field(2, b"\xff\xfe"), field(2, b"x" * 10000)]
     for _, port in wire_ports(fleet):
-        for kind, headers in ((0x0101, reads), (0x0102, writes), (0x0211, lookups), (0x0221, fetches),
-                              (0x0230, controls)):
+        for kind, headers in ((0x0101, reads), (0x0102, writes), (0x0103, ranges), (0x0211, lookups),
+                              (0x0221, fetches), (0x0230, controls)):
             frames = [frame(kind, header, b"abcdefg", call_id=number + 1) for number, header in enumerate(headers)]
             shout(port, [hello(cluster_id), *frames], 0.2)
 

@@ -136,12 +136,35 @@ static void reply(struct node *node, struct wire_call call, int status, uint32_t
     wire_reply(call, &message);
 }
 
+static void on_range_request(struct node *node, struct wire_call call, const struct frame *frame, size_t step)
+{
+    struct fixture *f = node->fixture;
+    const Sluice__Dataplane__RangeRequest *request =
+        proto_unpack(&sluice__dataplane__range_request__descriptor, frame->header, &f->arena);
+    assert_non_null(request);
+    assert_int_equal(request->group_id, GROUP);
+    assert_true(slice_equal_string(proto_slice(request->begin), "m"));
+    assert_true(slice_equal_string(frame->payload, "filter"));
+    f->seen[f->seen_count++] = (struct seen){.node = node->id, .range_epoch = request->range_epoch};
+    Sluice__Dataplane__RangeResponse response;
+    sluice__dataplane__range_response__init(&response);
+    response.status = (Sluice__Dataplane__Status)f->steps[step];
+    response.evaluated_count = 17;
+    const struct slice payload = SLICE_LITERAL("rows");
+    wire_reply(call,
+               &(struct wire_message){.header = &response.base, .payload = &payload, .payload_count = 1});
+}
+
 static void on_request(struct wire_call call, const struct frame *frame, void *data)
 {
     struct node *node = data;
     struct fixture *f = node->fixture;
     size_t step = f->seen_count < f->step_count ? f->seen_count : f->step_count - 1;
     arena_reset(&f->arena);
+    if (frame->type == DATAPLANE_FRAME_RANGE) {
+        on_range_request(node, call, frame, step);
+        return;
+    }
     const Sluice__Dataplane__WriteRequest *request =
         proto_unpack(&sluice__dataplane__write_request__descriptor, frame->header, &f->arena);
     assert_non_null(request);
@@ -233,6 +256,32 @@ static void begin(struct fixture *f, uint64_t deadline_us)
     f->call.data = f;
     item_client_begin(f->client, &f->call);
     assert_false(f->is_done); /* never inside the call that began it */
+}
+
+static void on_range_done(struct item_call *call, enum err err, const ProtobufCMessage *header,
+                          struct slice payload)
+{
+    struct fixture *f = call->data;
+    assert_false(f->is_done);
+    f->is_done = true;
+    f->err = err;
+    f->status = err == ERR_OK ? (int)((const Sluice__Dataplane__RangeResponse *)header)->evaluated_count : -1;
+    snprintf(f->payload, sizeof f->payload, "%.*s", SLICE_PRINTF(payload));
+}
+
+static void begin_range(struct fixture *f, Sluice__Dataplane__ReadConsistency consistency)
+{
+    sluice__dataplane__range_request__init(&f->call.range);
+    f->call.range.begin = proto_bytes(SLICE_LITERAL("m"));
+    f->call.range.consistency = consistency;
+    f->call.payload[0] = SLICE_LITERAL("filter");
+    f->call.payload_count = 1;
+    f->call.key = SLICE_LITERAL("m");
+    f->call.is_range = true;
+    f->call.deadline_us = clock_boot_us() + 2 * 1000 * 1000;
+    f->call.done = on_range_done;
+    f->call.data = f;
+    item_client_begin(f->client, &f->call);
 }
 
 static void finish(struct fixture *f)
@@ -369,6 +418,41 @@ static void a_key_without_a_route_is_looked_up(void **state)
     assert_int_equal(f->err, ERR_OK);
     assert_int_equal(f->lookups, 1);
     assert_int_equal(f->seen[0].node, 2);
+}
+
+static void a_range_is_asked_of_the_leader_again_and_again_until_it_answers(void **state)
+{
+    struct fixture *f = *state;
+    learn(f, 2);
+    f->found_leader = 2;
+    script(f, SLUICE__DATAPLANE__STATUS__OVERLOADED, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__WRONG_RANGE, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__OK, 0);
+    begin_range(f, SLUICE__DATAPLANE__READ_CONSISTENCY__STRONG);
+    finish(f);
+    assert_int_equal(f->err, ERR_OK);
+    assert_int_equal(f->status, 17);
+    assert_string_equal(f->payload, "rows");
+    assert_int_equal(f->seen_count, 3);
+    assert_int_equal(f->seen[0].node, 2);
+    assert_int_equal(f->lookups, 1); /* its route was forgotten */
+}
+
+static void an_eventual_range_is_asked_of_any_replica_in_turn(void **state)
+{
+    struct fixture *f = *state;
+    learn(f, 2);
+    script(f, SLUICE__DATAPLANE__STATUS__NOT_LEADER, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__NOT_LEADER, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__NOT_LEADER, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__OK, 0);
+    begin_range(f, SLUICE__DATAPLANE__READ_CONSISTENCY__EVENTUAL);
+    finish(f);
+    assert_int_equal(f->err, ERR_OK);
+    bool has_asked[NODES + 1] = {false};
+    for (size_t i = 0; i < f->seen_count; i++)
+        has_asked[f->seen[i].node] = true;
+    assert_true(has_asked[1] && has_asked[2] && has_asked[3]);
 }
 
 static void a_key_that_nobody_knows_ends_at_the_deadline(void **state)
@@ -528,6 +612,8 @@ int main(void)
         TEST(a_write_that_nobody_took_was_certainly_not_applied),
         TEST(a_silent_leader_is_not_asked_alone),
         TEST(a_key_without_a_route_is_looked_up),
+        TEST(a_range_is_asked_of_the_leader_again_and_again_until_it_answers),
+        TEST(an_eventual_range_is_asked_of_any_replica_in_turn),
         TEST(a_key_that_nobody_knows_ends_at_the_deadline),
         TEST(a_route_that_names_nobody_is_not_looked_up_in_a_circle),
         TEST(a_group_that_is_gone_is_forgotten_and_looked_up),

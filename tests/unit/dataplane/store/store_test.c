@@ -288,6 +288,38 @@ static void a_cached_scan_stops_where_the_disk_begins(void **state)
     buffer_deinit(&next);
 }
 
+static void a_cached_scan_does_not_step_over_thousands_of_deleted_rows(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer next;
+    enum store_scan_end end;
+    buffer_init(&next, 100);
+    store_batch_clear(f->batch);
+    for (int i = 0; i < 5000; i++) {
+        char key[16];
+        int length = snprintf(key, sizeof key, "b%06d", i);
+        store_batch_put(f->batch, slice_make(key, (size_t)length), SLICE_LITERAL("value"));
+        store_batch_delete(f->batch, slice_make(key, (size_t)length));
+    }
+    assert_int_equal(store_write(f->store, f->batch), ERR_OK);
+    put(f, "a", "before them");
+    put(f, "c", "behind them");
+    f->seen_max = UINT32_MAX;
+    struct store_scan scan = {.is_cached_only = true};
+    assert_int_equal(store_scan_slice(f->store, &scan, on_row, f, &end, &next), ERR_OK);
+    assert_int_equal(end, STORE_SCAN_INCOMPLETE);
+    assert_string_equal(f->seen, "a ");
+    scan = (struct store_scan){.begin = buffer_view(&next)};
+    f->seen[0] = 0;
+    struct buffer last;
+    buffer_init(&last, 100);
+    assert_int_equal(store_scan_slice(f->store, &scan, on_row, f, &end, &last), ERR_OK);
+    assert_int_equal(end, STORE_SCAN_DONE);
+    assert_string_equal(f->seen, "c ");
+    buffer_deinit(&last);
+    buffer_deinit(&next);
+}
+
 static void writes_beyond_what_can_be_flushed_are_refused_as_busy(void **state)
 {
     struct fixture *f = *state;
@@ -398,6 +430,7 @@ int main(void)
         TEST(groups_are_listed_and_their_rows_dropped_with_the_items),
         TEST(ranges_are_walked_in_slices_in_both_directions),
         TEST(a_cached_scan_stops_where_the_disk_begins),
+        TEST(a_cached_scan_does_not_step_over_thousands_of_deleted_rows),
         TEST(writes_beyond_what_can_be_flushed_are_refused_as_busy),
         TEST(a_checkpoint_is_a_store_of_its_own),
         TEST(flipped_bytes_in_a_file_end_in_corrupt_and_never_in_a_wrong_answer),

@@ -1,0 +1,397 @@
+/* Reads of a range of one group's rows: several slices of the store make one answer.
+ *
+ *     gates -> slices from memory, for LOOP_US at most --> answer
+ *                  | the disk is needed, or there is more
+ *                  v
+ *     in line -> gates again -> slices of a snapshot, in the pool --> answer
+ *
+ * What is read in the pool is of the moment at which the gates were passed; what is read on the loop is that or
+ * newer, which is as right. An answer may be short: whoever asked goes on behind it. */
+#include "base/clock.h"
+#include "dataplane/item/key.h"
+#include "dataplane/node/node_internal.h"
+#include "dataplane/node/range_page.h"
+
+enum {
+    LOOP_US = 2 * 1000,
+    LOOP_WORK_BYTES_MAX =
+        256 * 1024, /* that a filter may look at in 4 KB of rows, to be evaluated on the loop */
+    POOL_US = 100 * 1000,
+    POOL_READS_MAX = 2, /* of the pool's four threads */
+    WAITING_MAX = 256,
+};
+
+struct range_read {
+    uv_work_t work;
+    struct range_read *next; /* in line for the pool */
+    struct shard *shard;
+    struct replica *replica;
+    struct wire_call call;
+    uint64_t arrived_us;
+    uint64_t deadline_us; /* boot clock; who asked waits no longer */
+    uint64_t range_epoch;
+    bool is_strong;
+    bool is_reverse;
+    bool is_narrow;
+    bool is_cut;       /* the group's range ends before the asked one */
+    bool is_exhausted; /* all of [begin, end) has been read */
+    bool needs_disk;
+    struct store_snapshot *snapshot; /* NULL on the loop */
+    struct buffer begin;             /* what is left of the range */
+    struct buffer end;
+    struct buffer rest;
+    struct range_page page;
+    uint8_t filter[];
+};
+
+/* ---- answers ---- */
+
+static void refuse(struct shard *s, struct wire_call call, Sluice__Dataplane__Status status, struct replica *r)
+{
+    Sluice__Dataplane__RangeResponse response;
+    sluice__dataplane__range_response__init(&response);
+    metric_increment(&s->metrics.reads_refused);
+    response.status = status;
+    response.route = r == NULL ? NULL : replica_route(r, &s->arena);
+    wire_reply(call, &(struct wire_message){.header = &response.base});
+}
+
+/* Where the rest begins, or ends: in what is left here, else where this group's range meets the next one's. */
+static struct slice rest_of(const struct range_read *read)
+{
+    if (!read->is_exhausted)
+        return buffer_view(read->is_reverse ? &read->end : &read->begin);
+    return read->is_reverse ? read->replica->range_start : read->replica->range_end;
+}
+
+static void answer(struct range_read *read)
+{
+    struct shard *s = read->shard;
+    struct range_page *page = &read->page;
+    Sluice__Dataplane__RangeResponse response;
+    sluice__dataplane__range_response__init(&response);
+    response.status = SLUICE__DATAPLANE__STATUS__OK;
+    response.matched_count = page->matched_count;
+    response.evaluated_count = page->evaluated_count;
+    response.evaluated_bytes = page->evaluated_bytes;
+    response.is_end = read->is_exhausted && !read->is_cut;
+    if (!response.is_end)
+        response.rest = proto_bytes(rest_of(read));
+    response.last_key = proto_bytes(buffer_view(&page->last_key));
+    const struct slice items = buffer_view(&page->items);
+    const struct wire_message message = {
+        .header = &response.base,
+        .payload = &items,
+        .payload_count = items.length > 0,
+    };
+    wire_reply(read->call, &message);
+    metric_add(&s->metrics.range_rows, page->evaluated_count);
+    metric_record(&s->metrics.range_time, clock_boot_us() - read->arrived_us);
+}
+
+static void fail(struct range_read *read, enum err err)
+{
+    struct replica *r = read->replica;
+    if (err == ERR_NO_MEMORY) {
+        refuse(read->shard, read->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        return;
+    }
+    if (err == ERR_CORRUPT)
+        replica_quarantine(r, "range_read");
+    refuse(read->shard, read->call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
+}
+
+static void destroy(struct range_read *read)
+{
+    if (read == NULL)
+        return;
+    if (read->snapshot != NULL)
+        store_snapshot_close(read->shard->store, read->snapshot);
+    buffer_deinit(&read->begin);
+    buffer_deinit(&read->end);
+    buffer_deinit(&read->rest);
+    range_page_deinit(&read->page);
+    memory_free(read);
+}
+
+/* ---- slices ---- */
+
+static bool on_row(void *data, struct slice key, struct slice stored)
+{
+    return range_page_add(data, key, stored);
+}
+
+static enum err read_slice(struct range_read *read, bool is_cached_only)
+{
+    const struct store_scan scan = {
+        .begin = buffer_view(&read->begin),
+        .end = buffer_view(&read->end),
+        .snapshot = read->snapshot,
+        .is_reverse = read->is_reverse,
+        .is_cached_only = is_cached_only,
+        .keeps_blocks = read->is_narrow,
+    };
+    enum store_scan_end end;
+    TRY(store_scan_slice(read->shard->store, &scan, on_row, &read->page, &end, &read->rest));
+    TRY(read->page.err);
+    read->is_exhausted = end == STORE_SCAN_DONE;
+    read->needs_disk = end == STORE_SCAN_INCOMPLETE;
+    struct buffer *left = read->is_reverse ? &read->end : &read->begin;
+    struct buffer was = *left;
+    *left = read->rest;
+    read->rest = was;
+    return ERR_OK;
+}
+
+static bool is_done(const struct range_read *read)
+{
+    return read->is_exhausted || read->page.is_full;
+}
+
+/* ---- in the pool ---- */
+
+static void begin_in_pool(struct shard *s);
+
+static void in_pool(uv_work_t *work)
+{
+    struct range_read *read = work->data;
+    uint64_t until_us = clock_boot_us() + POOL_US;
+    do
+        read->page.err = read_slice(read, false);
+    while (read->page.err == ERR_OK && !is_done(read) && clock_boot_us() < until_us);
+}
+
+static void answer_from_pool(struct range_read *read)
+{
+    struct replica *r = read->replica;
+    struct shard *s = read->shard;
+    arena_reset(&s->arena);
+    if (r->state != REPLICA_ACTIVE) /* its rows may have been on their way out already */
+        refuse(s, read->call, SLUICE__DATAPLANE__STATUS__NO_GROUP, NULL);
+    else if (r->range_epoch != read->range_epoch)
+        refuse(s, read->call, SLUICE__DATAPLANE__STATUS__WRONG_RANGE, r);
+    else if (read->page.err != ERR_OK)
+        fail(read, read->page.err);
+    else
+        answer(read);
+}
+
+static void leave(struct range_read *read)
+{
+    read->replica->pool_reads_in_flight--;
+    destroy(read);
+}
+
+static struct range_read *next_in_line(struct shard *s)
+{
+    struct range_line *line = &s->ranges;
+    struct range_read *read = line->first;
+    if (read == NULL)
+        return NULL;
+    line->first = read->next;
+    line->waiting--;
+    metric_set(&s->metrics.ranges_waiting, line->waiting);
+    return read;
+}
+
+static void after_pool(uv_work_t *work, int status)
+{
+    struct range_read *read = work->data;
+    struct shard *s = read->shard;
+    s->ranges.in_pool--;
+    if (!s->is_closing) /* else whom to answer is gone */
+        answer_from_pool(read);
+    leave(read);
+    begin_in_pool(s);
+}
+
+/* The snapshot is taken now: what was true when the request came may not be any more. */
+static bool enter_pool(struct range_read *read)
+{
+    struct shard *s = read->shard;
+    struct replica *r = read->replica;
+    arena_reset(&s->arena);
+    if (r->state != REPLICA_ACTIVE || r->range_epoch != read->range_epoch ||
+        !request_may_serve(r, read->is_strong)) {
+        refuse(s, read->call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r->state == REPLICA_ACTIVE ? r : NULL);
+        return false;
+    }
+    if (clock_boot_us() >= read->deadline_us || !wire_call_is_open(read->call)) {
+        refuse(s, read->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        return false;
+    }
+    read->snapshot = store_snapshot_open(s->store);
+    read->work.data = read;
+    if (read->snapshot == NULL || uv_queue_work(&s->loop->uv, &read->work, in_pool, after_pool) != 0) {
+        refuse(s, read->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        return false;
+    }
+    s->ranges.in_pool++;
+    return true;
+}
+
+static void begin_in_pool(struct shard *s)
+{
+    struct range_read *read;
+    while (s->ranges.in_pool < POOL_READS_MAX && (read = next_in_line(s)) != NULL)
+        if (s->is_closing || !enter_pool(read))
+            leave(read);
+}
+
+static void get_in_line(struct range_read *read)
+{
+    struct shard *s = read->shard;
+    struct range_line *line = &s->ranges;
+    if (line->waiting >= WAITING_MAX) {
+        refuse(s, read->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        destroy(read);
+        return;
+    }
+    metric_increment(&s->metrics.ranges_from_pool);
+    read->replica->pool_reads_in_flight++;
+    if (line->first == NULL)
+        line->first = read;
+    else
+        line->last->next = read;
+    line->last = read;
+    line->waiting++;
+    metric_set(&s->metrics.ranges_waiting, line->waiting);
+    begin_in_pool(s);
+}
+
+/* ---- on the loop ---- */
+
+static bool is_light(const struct range_page *page)
+{
+    return !page->has_filter || program_work_bytes(&page->filter, 4096) <= LOOP_WORK_BYTES_MAX;
+}
+
+static void run(struct range_read *read)
+{
+    uint64_t until_us = read->arrived_us + LOOP_US;
+    enum err err = ERR_OK;
+    while (is_light(&read->page) && err == ERR_OK && !is_done(read) && !read->needs_disk &&
+           clock_boot_us() < until_us)
+        err = read_slice(read, true);
+    if (err == ERR_OK && !is_done(read)) {
+        get_in_line(read);
+        return;
+    }
+    if (err != ERR_OK)
+        fail(read, err);
+    else
+        answer(read);
+    destroy(read);
+}
+
+static bool is_sound(const Sluice__Dataplane__RangeRequest *request, struct slice filter)
+{
+    return request->filter_bytes == filter.length && request->items_max > 0 && request->bytes_max > 0 &&
+           request->begin.len <= KEY_BYTES_MAX + 1 && request->end.len <= KEY_BYTES_MAX + 1 &&
+           (request->is_reverse ? request->end.len : request->begin.len) > 0;
+}
+
+/* Whether the walk would begin in the replica's range. Backward, nothing may lie between its end and the asked one. */
+static bool begins_within(const struct replica *r, const Sluice__Dataplane__RangeRequest *request)
+{
+    struct slice end = proto_slice(request->end);
+    if (!request->is_reverse)
+        return key_is_within(proto_slice(request->begin), r->range_start, r->range_end);
+    return slice_compare(end, r->range_start) > 0 &&
+           (r->range_end.length == 0 || slice_compare(end, r->range_end) <= 0);
+}
+
+static void set_bounds(struct range_read *read, const Sluice__Dataplane__RangeRequest *request)
+{
+    const struct replica *r = read->replica;
+    struct slice begin = proto_slice(request->begin), end = proto_slice(request->end);
+    if (request->is_reverse) {
+        read->is_cut = slice_compare(begin, r->range_start) < 0;
+        begin = read->is_cut ? r->range_start : begin;
+    } else {
+        read->is_cut = r->range_end.length > 0 && (end.length == 0 || slice_compare(end, r->range_end) > 0);
+        end = read->is_cut ? r->range_end : end;
+    }
+    buffer_append(&read->begin, begin);
+    buffer_append(&read->end, end);
+    /* RocksDB takes no bounds that cross. */
+    read->is_exhausted = end.length > 0 && slice_compare(begin, end) >= 0;
+}
+
+/* NULL: no memory, or the filter is none; ret_err says which. */
+static struct range_read *create(struct replica *r, const Sluice__Dataplane__RangeRequest *request,
+                                 struct slice filter, enum err *ret_err)
+{
+    struct range_read *read = memory_zalloc(sizeof *read + filter.length);
+    *ret_err = ERR_NO_MEMORY;
+    if (read == NULL)
+        return NULL;
+    read->shard = r->shard;
+    read->replica = r;
+    read->range_epoch = r->range_epoch;
+    read->is_strong = request->consistency == SLUICE__DATAPLANE__READ_CONSISTENCY__STRONG;
+    read->is_reverse = request->is_reverse;
+    read->is_narrow = request->is_narrow;
+    buffer_init(&read->begin, KEY_BYTES_MAX + 1);
+    buffer_init(&read->end, KEY_BYTES_MAX + 1);
+    buffer_init(&read->rest, KEY_BYTES_MAX + 1);
+    range_page_init(&read->page);
+    set_bounds(read, request);
+    read->page.items_max = request->items_max;
+    read->page.bytes_max = request->bytes_max;
+    read->page.counts_only = request->counts_only;
+    read->page.has_filter = filter.length > 0;
+    bool has_memory = !buffer_has_failed(&read->begin) && !buffer_has_failed(&read->end);
+    if (has_memory && filter.length > 0) {
+        memcpy(read->filter, filter.data, filter.length);
+        *ret_err =
+            program_open(slice_make(read->filter, filter.length), PROGRAM_CONDITION, &read->page.filter);
+    } else if (has_memory) {
+        *ret_err = ERR_OK;
+    }
+    if (*ret_err == ERR_OK)
+        return read;
+    destroy(read);
+    return NULL;
+}
+
+void request_on_range(struct shard *s, struct wire_call call, const struct frame *frame)
+{
+    uint64_t arrived_us = clock_boot_us();
+    arena_reset(&s->arena);
+    const Sluice__Dataplane__RangeRequest *request =
+        proto_unpack(&sluice__dataplane__range_request__descriptor, frame->header, &s->arena);
+    if (request == NULL || !is_sound(request, frame->payload)) {
+        metric_increment(&s->metrics.messages_malformed);
+        wire_refuse(call, ERR_INVALID);
+        return;
+    }
+    struct replica *r = replica_find(s, request->group_id);
+    if (r == NULL || r->state != REPLICA_ACTIVE) {
+        refuse(s, call, SLUICE__DATAPLANE__STATUS__NO_GROUP, NULL);
+        return;
+    }
+    if (request->range_epoch != r->range_epoch || !begins_within(r, request)) {
+        refuse(s, call, SLUICE__DATAPLANE__STATUS__WRONG_RANGE, r);
+        return;
+    }
+    bool is_strong = request->consistency == SLUICE__DATAPLANE__READ_CONSISTENCY__STRONG;
+    if (!request_may_serve(r, is_strong)) {
+        refuse(s, call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
+        return;
+    }
+    metric_increment(is_strong ? &s->metrics.ranges_strong : &s->metrics.ranges_eventual);
+    enum err err;
+    struct range_read *read = create(r, request, frame->payload, &err);
+    if (read == NULL && err == ERR_INVALID) {
+        metric_increment(&s->metrics.messages_malformed);
+        wire_refuse(call, ERR_INVALID);
+    } else if (read == NULL) {
+        refuse(s, call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+    } else {
+        read->call = call;
+        read->arrived_us = arrived_us;
+        read->deadline_us = arrived_us + (request->deadline_us == 0 ? UINT32_MAX : request->deadline_us);
+        run(read);
+    }
+}
