@@ -2,10 +2,22 @@
 
 /* By name; the whole of what is served. docs/compat.md lists the rest. */
 static const struct operation operations[] = {
-    {"GetItem", operation_get_item},       {"PutItem", operation_put_item},
-    {"UpdateItem", operation_update_item}, {"DeleteItem", operation_delete_item},
-    {"CreateTable", operation_control},    {"DescribeTable", operation_control},
-    {"ListTables", operation_control},     {"DeleteTable", operation_control},
+    {"GetItem", operation_get_item},
+    {"PutItem", operation_put_item},
+    {"UpdateItem", operation_update_item},
+    {"DeleteItem", operation_delete_item},
+    {"CreateTable", operation_control},
+    {"DescribeTable", operation_control},
+    {"ListTables", operation_control},
+    {"DeleteTable", operation_control},
+    {"UpdateTable", operation_control},
+    {"DescribeLimits", operation_control},
+    {"TagResource", operation_control},
+    {"UntagResource", operation_control},
+    {"ListTagsOfResource", operation_control},
+    {"DescribeTimeToLive", operation_control},
+    {"DescribeContinuousBackups", operation_control},
+    {"DescribeEndpoints", operation_describe_endpoints},
 };
 
 const struct operation *operation_find(struct slice name)

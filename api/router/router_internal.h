@@ -95,9 +95,10 @@ struct operation {
 /* NULL: not served. */
 const struct operation *operation_find(struct slice name);
 
-/* ---- item_operations.c, control_operations.c ---- */
+/* ---- item_operations.c, control_operations.c, endpoint_operations.c ---- */
 void operation_get_item(struct request *r);
 void operation_put_item(struct request *r);
 void operation_update_item(struct request *r);
 void operation_delete_item(struct request *r);
 void operation_control(struct request *r);
+void operation_describe_endpoints(struct request *r);
