@@ -1,12 +1,12 @@
 /* GetItem, PutItem, UpdateItem, DeleteItem: parameters in, one call to a node, the answer out. */
 #include "api/router/item_parameters.h"
 
+#include "api/router/consumed_capacity.h"
+#include "api/router/data_table.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "dataplane/expression/projection.h"
 #include "dataplane/item/size.h"
-
-enum { NEWS_US = 100 * 1000 };
 
 struct item_state {
     struct item_parameters parameters;
@@ -30,26 +30,13 @@ static void fail(struct request *r, enum err code, const char *text)
 
 /* ---- answers ---- */
 
-/* facts of ConsumedCapacity: TOTAL has the sum, INDEXES the table's share as well; NONE leaves it out. */
 static void write_capacity(struct json_writer *w, const struct item_state *s, int64_t milli)
 {
     const struct item_parameters *p = &s->parameters;
     if (p->capacity == CAPACITY_NONE)
         return;
     json_write_name(w, "ConsumedCapacity");
-    json_write_object_begin(w);
-    json_write_name(w, "TableName");
-    json_write_string(w, p->table);
-    json_write_name(w, "CapacityUnits");
-    json_write_milli(w, milli);
-    if (p->capacity == CAPACITY_INDEXES) {
-        json_write_name(w, "Table");
-        json_write_object_begin(w);
-        json_write_name(w, "CapacityUnits");
-        json_write_milli(w, milli);
-        json_write_object_end(w);
-    }
-    json_write_object_end(w);
+    consumed_capacity_write(w, p->capacity, p->table, milli);
 }
 
 static void answer_item(struct request *r, const char *name, struct slice item, int64_t milli)
@@ -143,7 +130,7 @@ static void begin_read(struct request *r)
     r->call.done = on_read;
 }
 
-static void make_request_id(struct router *router, uint8_t to[REQUEST_ID_BYTES])
+void router_make_request_id(struct router *router, uint8_t to[REQUEST_ID_BYTES])
 {
     uint64_t high = random_u64(&router->random), low = random_u64(&router->random);
     memcpy(to, &high, 8);
@@ -161,7 +148,7 @@ static void begin_write(struct request *r)
     struct item_parameters *p = &s->parameters;
     Sluice__Dataplane__WriteRequest *write = &r->call.write;
     sluice__dataplane__write_request__init(write);
-    make_request_id(r->router, s->request_id);
+    router_make_request_id(r->router, s->request_id);
     write->request_id = (ProtobufCBinaryData){.len = REQUEST_ID_BYTES, .data = s->request_id};
     write->kind = kinds[p->operation];
     write->return_values = (Sluice__Dataplane__ReturnValues)p->values;
@@ -199,31 +186,11 @@ static void call_node(struct request *r, const struct catalog_table *table)
 
 /* ---- the table ---- */
 
-static bool arn_is_ours(const struct request *r, const struct item_parameters *p,
-                        const struct catalog_table *table)
-{
-    bool is_arn = p->table.length != p->table_name.length;
-    return !is_arn || slice_equal(p->table, table->arn);
-}
-
-static const struct catalog_table *find_table(const struct request *r)
-{
-    const struct item_state *s = r->state;
-    const struct catalog_table *table =
-        catalog_find_table(r->router->catalog, r->tenant_id, s->parameters.table_name);
-    if (table == NULL || !arn_is_ours(r, &s->parameters, table))
-        return NULL;
-    /* While it is being deleted its rows go: nobody would answer. */
-    if (table->status == TABLE_CREATING || table->status == TABLE_DELETING)
-        return NULL;
-    return table;
-}
-
-/* Another router may have told our caller of a table before its news reached us: waited for, once. */
 static void on_news(enum err err, void *data)
 {
     struct request *r = data;
-    const struct catalog_table *table = find_table(r);
+    const struct item_state *s = r->state;
+    const struct catalog_table *table = data_table_find(r, s->parameters.table);
     if (table != NULL)
         call_node(r, table);
     else
@@ -245,15 +212,12 @@ static void run(struct request *r, enum item_operation operation)
         fail(r, err, error.code == err ? error.text : NULL);
         return;
     }
-    const struct catalog_table *table = find_table(r);
+    const struct catalog_table *table = data_table_find(r, s->parameters.table);
     if (table != NULL) {
         call_node(r, table);
         return;
     }
-    struct bundle_follower *follower = r->router->follower;
-    metric_increment(&r->router->metrics.waited_for_bundle);
-    if (bundle_follower_wait(follower, bundle_follower_version(follower) + 1, clock_boot_us() + NEWS_US,
-                             on_news, r) != ERR_OK)
+    if (data_table_wait(r, on_news) != ERR_OK)
         fail(r, ERR_RESOURCE_NOT_FOUND, NULL);
 }
 

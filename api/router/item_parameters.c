@@ -1,191 +1,60 @@
 #include "api/router/item_parameters.h"
 
-#include <stdio.h>
-#include <string.h>
-
-#include "api/json/attribute_reader.h"
-#include "api/json/field.h"
 #include "api/router/constraints.h"
+#include "api/router/reading.h"
 #include "dataplane/item/item_builder.h"
 
-enum {
-    NAMES_MAX = 4096, /* more than an expression of 4 KB can use */
-    PROGRAM_BYTES = 8 * 1024 * 1024,
-};
+enum { PROGRAM_BYTES = 8 * 1024 * 1024 };
 
 static const char POPV[] = "One or more parameter values were invalid: ";
 
 /* ---- step 1: JSON ---- */
-
-/* ValidationExceptions of values wait until the whole body has been read: what is not JSON goes first. */
-struct reading {
-    struct request *r;
-    struct json json;
-    struct item_parameters *p;
-    struct error *error;
-    struct error later; /* code ERR_OK: none */
-};
-
-static enum err postpone(struct reading *at, enum err err)
-{
-    if (err != ERR_VALIDATION)
-        return err;
-    if (at->later.code == ERR_OK)
-        at->later = *at->error;
-    return ERR_OK;
-}
-
-static enum err read_item(struct reading *at)
-{
-    if (json_peek(&at->json) == JSON_NULL)
-        return json_skip(&at->json) ? ERR_OK : field_syntax_error(at->error);
-    at->p->is_item_given = true;
-    return postpone(at, attribute_read_item_copy(&at->json, &at->r->router->builder, &at->r->arena,
-                                                 &at->p->item, at->error));
-}
-
-static struct expression_substitution *grow(struct arena *arena, struct expression_substitution *list,
-                                            size_t count)
-{
-    bool is_full = count == 0 || (count >= 8 && (count & (count - 1)) == 0); /* capacities: 8, 16, 32 ... */
-    if (!is_full)
-        return list;
-    struct expression_substitution *larger =
-        arena_alloc(arena, (count == 0 ? 8 : count * 2) * sizeof *larger);
-    if (larger != NULL && count > 0)
-        memcpy(larger, list, count * sizeof *larger);
-    return larger;
-}
-
-static enum err read_names(struct reading *at)
-{
-    struct arena *arena = &at->r->arena;
-    struct expression_substitution *list = NULL;
-    size_t count = 0;
-    bool is_present;
-    TRY(field_map_begin(&at->json, "java.lang.String", &is_present, at->error));
-    struct json_string name;
-    while (is_present && json_object_next(&at->json, &name)) {
-        if (count < NAMES_MAX)
-            list = grow(arena, list, count);
-        struct slice text;
-        TRY(field_string(&at->json, arena, &text, at->error));
-        if (arena_has_failed(arena))
-            return ERR_NO_MEMORY;
-        if (count < NAMES_MAX)
-            list[count] = (struct expression_substitution){json_string_text(name, arena), text};
-        count++;
-    }
-    if (count > NAMES_MAX) {
-        count = NAMES_MAX;
-        TRY(postpone(at,
-                     error_set(at->error, ERR_VALIDATION,
-                               "ExpressionAttributeNames must not have more than %d entries", NAMES_MAX)));
-    }
-    at->p->substitutions.has_names = is_present;
-    at->p->substitutions.names = list;
-    at->p->substitutions.name_count = count;
-    return json_has_failed(&at->json) ? field_syntax_error(at->error) : ERR_OK;
-}
-
-/* Read as one item, whose attributes are the values: each stands there encoded as a program wants it. */
-static enum err read_values(struct reading *at)
-{
-    struct arena *arena = &at->r->arena;
-    if (json_peek(&at->json) == JSON_NULL)
-        return json_skip(&at->json) ? ERR_OK : field_syntax_error(at->error);
-    struct slice item = SLICE_EMPTY;
-    TRY(postpone(
-        at, attribute_read_item_copy(&at->json, &at->r->router->values_builder, arena, &item, at->error)));
-    struct expression_substitution *list = arena_alloc(arena, (item_count(item) + 1) * sizeof *list);
-    if (list == NULL)
-        return ERR_NO_MEMORY;
-    size_t count = 0;
-    struct reader attributes;
-    struct attribute_view attribute;
-    item_iterate(item, &attributes);
-    while (item_next(&attributes, &attribute)) {
-        const uint8_t *start = attribute.name.data + attribute.name.length;
-        list[count++] = (struct expression_substitution){
-            attribute.name, slice_make(start, (size_t)(attributes.next - start))};
-    }
-    at->p->substitutions.has_values = true;
-    at->p->substitutions.values = list;
-    at->p->substitutions.value_count = count;
-    return ERR_OK;
-}
-
-static enum err read_text(struct reading *at, struct slice *to)
-{
-    return field_string(&at->json, &at->r->arena, to, at->error);
-}
 
 /* Older than expressions; the bits of `legacy`. */
 static const char *const legacy_names[] = {"AttributesToGet", "AttributeUpdates", "Expected",
                                            "ConditionalOperator"};
 enum { LEGACY_COUNT = sizeof legacy_names / sizeof legacy_names[0] };
 
-static enum err read_legacy(struct reading *at, size_t index)
+static enum err read_legacy(struct reading *at, struct item_parameters *p, size_t index)
 {
     if (json_peek(&at->json) != JSON_NULL)
-        at->p->legacy |= 1u << index;
-    return json_skip(&at->json) ? ERR_OK : field_syntax_error(at->error);
-}
-
-static enum err read_consistent(struct reading *at)
-{
-    bool is_present, is_consistent = false;
-    TRY(field_bool(&at->json, &is_present, &is_consistent, at->error));
-    at->p->is_consistent = is_present && is_consistent;
-    return ERR_OK;
+        p->legacy |= 1u << index;
+    return reading_skip(at);
 }
 
 /* What each operation takes; anything else is skipped, as DynamoDB does. */
-static enum err read_field(struct reading *at, struct json_string name)
+static enum err read_field(struct reading *at, struct json_string name, void *data)
 {
-    struct item_parameters *p = at->p;
+    struct item_parameters *p = data;
     bool is_write = p->operation != ITEM_GET;
     if (json_string_equals(name, "TableName"))
-        return read_text(at, &p->table);
+        return reading_text(at, &p->table);
     if (json_string_equals(name, p->operation == ITEM_PUT ? "Item" : "Key"))
-        return read_item(at);
+        return reading_item(at, "", &p->is_item_given, &p->item);
     if (json_string_equals(name, "ExpressionAttributeNames"))
-        return read_names(at);
+        return reading_names(at, &p->substitutions);
     if (json_string_equals(name, "ReturnConsumedCapacity"))
-        return read_text(at, &p->return_capacity);
+        return reading_text(at, &p->return_capacity);
     if (!is_write && json_string_equals(name, "ConsistentRead"))
-        return read_consistent(at);
+        return reading_bool(at, &p->is_consistent);
     if (!is_write && json_string_equals(name, "ProjectionExpression"))
-        return read_text(at, &p->projection_text);
+        return reading_text(at, &p->projection_text);
     if (is_write && json_string_equals(name, "ExpressionAttributeValues"))
-        return read_values(at);
+        return reading_values(at, &p->substitutions);
     if (is_write && json_string_equals(name, "ConditionExpression"))
-        return read_text(at, &p->condition_text);
+        return reading_text(at, &p->condition_text);
     if (p->operation == ITEM_UPDATE && json_string_equals(name, "UpdateExpression"))
-        return read_text(at, &p->update_text);
+        return reading_text(at, &p->update_text);
     if (is_write && json_string_equals(name, "ReturnValues"))
-        return read_text(at, &p->return_values);
+        return reading_text(at, &p->return_values);
     if (is_write && json_string_equals(name, "ReturnItemCollectionMetrics"))
-        return read_text(at, &p->return_metrics);
+        return reading_text(at, &p->return_metrics);
     if (is_write && json_string_equals(name, "ReturnValuesOnConditionCheckFailure"))
-        return read_text(at, &p->return_on_failure);
+        return reading_text(at, &p->return_on_failure);
     for (size_t i = 0; i < LEGACY_COUNT; i++)
         if (json_string_equals(name, legacy_names[i]))
-            return read_legacy(at, i);
-    return json_skip(&at->json) ? ERR_OK : field_syntax_error(at->error);
-}
-
-static enum err read_body(struct reading *at)
-{
-    json_init(&at->json, http_request_body(at->r->http));
-    if (json_peek(&at->json) != JSON_OBJECT)
-        return field_syntax_error(at->error);
-    if (!json_object_begin(&at->json))
-        return field_syntax_error(at->error);
-    struct json_string name;
-    while (json_object_next(&at->json, &name))
-        TRY(read_field(at, name));
-    return json_finish(&at->json) ? ERR_OK : field_syntax_error(at->error);
+            return read_legacy(at, p, i);
+    return reading_skip(at);
 }
 
 /* ---- step 2: the model ---- */
@@ -228,32 +97,17 @@ static enum err check_return_values(const struct item_parameters *p, struct erro
     return error_set(error, ERR_VALIDATION, "ReturnValues can only be ALL_OLD or NONE");
 }
 
-static void add_name(char *list, size_t bytes, const char *name)
-{
-    size_t length = strlen(list);
-    (void)snprintf(list + length, bytes - length, "%s%s", length == 0 ? "" : ", ", name); /* they all fit */
-}
-
 static enum err check_legacy(const struct item_parameters *p, struct error *error)
 {
-    char old[128] = "", new[128] = "";
-    if (p->legacy == 0)
-        return ERR_OK;
+    struct reading_parameter old[LEGACY_COUNT];
     for (size_t i = 0; i < LEGACY_COUNT; i++)
-        if ((p->legacy & (1u << i)) != 0)
-            add_name(old, sizeof old, legacy_names[i]);
-    if (p->projection_text.data != NULL)
-        add_name(new, sizeof new, "ProjectionExpression");
-    if (p->update_text.data != NULL)
-        add_name(new, sizeof new, "UpdateExpression");
-    if (p->condition_text.data != NULL)
-        add_name(new, sizeof new, "ConditionExpression");
-    if (new[0] == '\0')
-        return error_set(error, ERR_VALIDATION, "The parameter '%s' is not served yet: use expressions", old);
-    return error_set(error, ERR_VALIDATION,
-                     "Can not use both expression and non-expression parameters in the same request: "
-                     "Non-expression parameters: {%s} Expression parameters: {%s}",
-                     old, new);
+        old[i] = (struct reading_parameter){legacy_names[i], (p->legacy & (1u << i)) != 0};
+    const struct reading_parameter new[] = {
+        {"ProjectionExpression", p->projection_text.data != NULL},
+        {"UpdateExpression", p->update_text.data != NULL},
+        {"ConditionExpression", p->condition_text.data != NULL},
+    };
+    return reading_check_legacy(old, LEGACY_COUNT, new, 3, error);
 }
 
 static enum err check_substitutions(const struct item_parameters *p, struct error *error)
@@ -299,15 +153,13 @@ enum err item_parameters_read(struct request *r, enum item_operation operation,
     buffer_init(&p->condition, PROGRAM_BYTES);
     buffer_init(&p->update, PROGRAM_BYTES);
     buffer_init(&p->projection, PROGRAM_BYTES);
-    struct reading at = {.r = r, .p = p, .error = error, .later = {.code = ERR_OK}};
-    TRY(read_body(&at));
+    struct reading at;
+    reading_init(&at, r, error);
+    TRY(reading_body(&at, read_field, p));
     TRY(check_model(p, error));
     TRY(check_legacy(p, error));
     TRY(check_return_values(p, error));
-    if (at.later.code != ERR_OK) {
-        *error = at.later;
-        return at.later.code;
-    }
+    TRY(reading_finish(&at));
     TRY(parse_expressions(r, p, error));
     if (operation == ITEM_PUT && item_size_bytes(p->item) > ITEM_BYTES_MAX)
         return error_set(error, ERR_VALIDATION, "Item size has exceeded the maximum allowed size");
@@ -323,10 +175,9 @@ void item_parameters_deinit(struct item_parameters *p)
 
 /* ---- step 5: keys ---- */
 
-static enum err word_key_fault(const struct item_parameters *p, enum key_status status,
-                               const struct key_fault *fault, struct error *error)
+enum err item_key_fault(bool is_put, enum key_status status, const struct key_fault *fault,
+                        struct error *error)
 {
-    bool is_put = p->operation == ITEM_PUT;
     switch (status) {
     case KEY_MISSING:
         if (is_put)
@@ -377,7 +228,7 @@ enum err item_parameters_key(const struct item_parameters *p, const struct catal
     enum key_source source = p->operation == ITEM_PUT ? KEY_FROM_ITEM : KEY_FROM_KEY;
     enum key_status status = key_encode(&table->schema, table->space_id, p->item, source, to, &fault);
     if (status != KEY_OK)
-        return word_key_fault(p, status, &fault, error);
+        return item_key_fault(p->operation == ITEM_PUT, status, &fault, error);
     if (buffer_has_failed(to))
         return ERR_NO_MEMORY;
     const struct expression_key keys[] = {

@@ -13,8 +13,6 @@
 
 enum item_operation { ITEM_GET, ITEM_PUT, ITEM_UPDATE, ITEM_DELETE };
 
-enum capacity_detail { CAPACITY_NONE, CAPACITY_TOTAL, CAPACITY_INDEXES };
-
 struct item_parameters {
     enum item_operation operation;
     struct slice table;      /* as given: name or ARN */
@@ -38,6 +36,11 @@ struct item_parameters {
 enum err item_parameters_read(struct request *r, enum item_operation operation,
                               struct item_parameters *ret_parameters, struct error *error) MUST_CHECK;
 void item_parameters_deinit(struct item_parameters *p);
+
+/* What is wrong with a key, in DynamoDB's words. is_put: it is that of a whole item.
+ * ERR_VALIDATION, always */
+enum err item_key_fault(bool is_put, enum key_status status, const struct key_fault *fault,
+                        struct error *error) MUST_CHECK;
 
 /* Step 5: append the row's key, and check the programs against the key's attributes.
  * ERR_VALIDATION with words; ERR_NO_MEMORY */

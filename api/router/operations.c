@@ -18,6 +18,8 @@ static const struct operation operations[] = {
     {"DescribeTimeToLive", operation_control},
     {"DescribeContinuousBackups", operation_control},
     {"DescribeEndpoints", operation_describe_endpoints},
+    {"BatchGetItem", operation_batch_get_item},
+    {"BatchWriteItem", operation_batch_write_item},
 };
 
 const struct operation *operation_find(struct slice name)

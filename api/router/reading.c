@@ -1,0 +1,178 @@
+#include "api/router/reading.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/json/attribute_reader.h"
+#include "api/json/field.h"
+
+enum { NAMES_MAX = 4096 }; /* more than an expression of 4 KB can use */
+
+void reading_init(struct reading *at, struct request *r, struct error *error)
+{
+    *at = (struct reading){.r = r, .error = error, .later = {.code = ERR_OK}};
+}
+
+static enum err postpone(struct reading *at, const char *prefix, enum err err)
+{
+    if (err != ERR_VALIDATION)
+        return err;
+    if (at->later.code == ERR_OK) {
+        const struct error said = *at->error;
+        (void)error_set(&at->later, said.code, "%s%s", prefix, said.text); /* told by reading_finish */
+    }
+    return ERR_OK;
+}
+
+enum err reading_finish(const struct reading *at)
+{
+    if (at->later.code != ERR_OK)
+        *at->error = at->later;
+    return at->later.code;
+}
+
+enum err reading_body(struct reading *at, enum err (*field)(struct reading *, struct json_string, void *),
+                      void *data)
+{
+    json_init(&at->json, http_request_body(at->r->http));
+    if (json_peek(&at->json) != JSON_OBJECT)
+        return field_syntax_error(at->error);
+    if (!json_object_begin(&at->json))
+        return field_syntax_error(at->error);
+    struct json_string name;
+    while (json_object_next(&at->json, &name))
+        TRY(field(at, name, data));
+    return json_finish(&at->json) ? ERR_OK : field_syntax_error(at->error);
+}
+
+enum err reading_skip(struct reading *at)
+{
+    return json_skip(&at->json) ? ERR_OK : field_syntax_error(at->error);
+}
+
+enum err reading_text(struct reading *at, struct slice *ret_text)
+{
+    return field_string(&at->json, &at->r->arena, ret_text, at->error);
+}
+
+enum err reading_bool(struct reading *at, bool *ret_value)
+{
+    bool is_present;
+    return field_bool(&at->json, &is_present, ret_value, at->error);
+}
+
+enum err reading_integer(struct reading *at, bool *ret_is_present, int64_t *ret_value)
+{
+    return field_integer(&at->json, "Integer", ret_is_present, ret_value, at->error);
+}
+
+enum err reading_item(struct reading *at, const char *prefix, bool *ret_is_present, struct slice *ret_item)
+{
+    if (json_peek(&at->json) == JSON_NULL)
+        return reading_skip(at);
+    *ret_is_present = true;
+    return postpone(
+        at, prefix,
+        attribute_read_item_copy(&at->json, &at->r->router->builder, &at->r->arena, ret_item, at->error));
+}
+
+static struct expression_substitution *grow(struct arena *arena, struct expression_substitution *list,
+                                            size_t count)
+{
+    bool is_full = count == 0 || (count >= 8 && (count & (count - 1)) == 0); /* capacities: 8, 16, 32 ... */
+    if (!is_full)
+        return list;
+    struct expression_substitution *larger =
+        arena_alloc(arena, (count == 0 ? 8 : count * 2) * sizeof *larger);
+    if (larger != NULL && count > 0)
+        memcpy(larger, list, count * sizeof *larger);
+    return larger;
+}
+
+enum err reading_names(struct reading *at, struct expression_substitutions *to)
+{
+    struct arena *arena = &at->r->arena;
+    struct expression_substitution *list = NULL;
+    size_t count = 0;
+    bool is_present;
+    TRY(field_map_begin(&at->json, "java.lang.String", &is_present, at->error));
+    struct json_string name;
+    while (is_present && json_object_next(&at->json, &name)) {
+        if (count < NAMES_MAX)
+            list = grow(arena, list, count);
+        struct slice text;
+        TRY(field_string(&at->json, arena, &text, at->error));
+        if (arena_has_failed(arena))
+            return ERR_NO_MEMORY;
+        if (count < NAMES_MAX)
+            list[count] = (struct expression_substitution){json_string_text(name, arena), text};
+        count++;
+    }
+    if (count > NAMES_MAX) {
+        count = NAMES_MAX;
+        TRY(postpone(at, "",
+                     error_set(at->error, ERR_VALIDATION,
+                               "ExpressionAttributeNames must not have more than %d entries", NAMES_MAX)));
+    }
+    to->has_names = is_present;
+    to->names = list;
+    to->name_count = count;
+    return json_has_failed(&at->json) ? field_syntax_error(at->error) : ERR_OK;
+}
+
+/* Read as one item, whose attributes are the values: each stands there encoded as a program wants it. */
+enum err reading_values(struct reading *at, struct expression_substitutions *to)
+{
+    struct arena *arena = &at->r->arena;
+    if (json_peek(&at->json) == JSON_NULL)
+        return reading_skip(at);
+    struct slice item = SLICE_EMPTY;
+    TRY(postpone(
+        at, "",
+        attribute_read_item_copy(&at->json, &at->r->router->values_builder, arena, &item, at->error)));
+    struct expression_substitution *list = arena_alloc(arena, (item_count(item) + 1) * sizeof *list);
+    if (list == NULL)
+        return ERR_NO_MEMORY;
+    size_t count = 0;
+    struct reader attributes;
+    struct attribute_view attribute;
+    item_iterate(item, &attributes);
+    while (item_next(&attributes, &attribute)) {
+        const uint8_t *start = attribute.name.data + attribute.name.length;
+        list[count++] = (struct expression_substitution){
+            attribute.name, slice_make(start, (size_t)(attributes.next - start))};
+    }
+    to->has_values = true;
+    to->values = list;
+    to->value_count = count;
+    return ERR_OK;
+}
+
+/* "A, B" */
+static void list_given(const struct reading_parameter *parameters, size_t count, char *list, size_t bytes)
+{
+    list[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(list);
+        if (parameters[i].is_given)
+            (void)snprintf(list + length, bytes - length, "%s%s", length == 0 ? "" : ", ",
+                           parameters[i].name); /* they all fit */
+    }
+}
+
+enum err reading_check_legacy(const struct reading_parameter *old, size_t old_count,
+                              const struct reading_parameter *new, size_t new_count, struct error *error)
+{
+    char given_old[128], given_new[128];
+    list_given(old, old_count, given_old, sizeof given_old);
+    list_given(new, new_count, given_new, sizeof given_new);
+    if (given_old[0] == '\0')
+        return ERR_OK;
+    if (given_new[0] == '\0')
+        return error_set(error, ERR_VALIDATION, "The parameter '%s' is not served yet: use expressions",
+                         given_old);
+    return error_set(error, ERR_VALIDATION,
+                     "Can not use both expression and non-expression parameters in the same request: "
+                     "Non-expression parameters: {%s} Expression parameters: {%s}",
+                     given_old, given_new);
+}
