@@ -54,7 +54,7 @@ def suites(is_long):
         Suite("integration-asan", "a tour of a fleet under the sanitizers",
               ["env", "SLUICE_TEST_BINARIES=build/asan", *PYTEST, "tests/integration/test_tour_boto3.py"], 5),
         Suite("integration", "stock clients, kills, static stability, bad input on a fleet",
-              [*PYTEST, "tests/integration", *long_flag], 120 if is_long else 10),
+              [*PYTEST, "-n", "2", "--dist", "loadfile", "tests/integration", *long_flag], 120 if is_long else 10),
     ]
 
 

@@ -15,6 +15,13 @@ enum {
     UPKEEP_RESERVE_PARTS = 16, /* of a segment: kept for truncations and removals when the disk is full */
 };
 
+static const struct metric_row metric_rows[] = {
+#define METRIC(name, kind, unit, sentence) METRIC_ROW(struct wal_metrics, name, kind, unit, sentence)
+#include "dataplane/log/wal_metrics.def"
+#undef METRIC
+};
+const struct metric_table wal_metric_table = METRIC_TABLE("log", metric_rows);
+
 static enum err take_options(struct wal *wal, const struct wal_options *options, struct error *error)
 {
     struct wal_options *o = &wal->options;
@@ -38,6 +45,7 @@ static enum err take_options(struct wal *wal, const struct wal_options *options,
     o->queue_bytes_max = o->queue_bytes_max == 0 ? 32 * 1024 * 1024 : o->queue_bytes_max;
     o->index_entries_max = o->index_entries_max == 0 ? 16 * 1024 * 1024 : o->index_entries_max;
     o->synced_mark_delay_us = o->synced_mark_delay_us == 0 ? 100 * 1000 : o->synced_mark_delay_us;
+    o->metrics = o->metrics == NULL ? &wal->own_metrics : o->metrics;
     wal->upkeep_reserve_bytes = o->segment_bytes / UPKEEP_RESERVE_PARTS;
     return ERR_OK;
 }

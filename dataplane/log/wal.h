@@ -24,11 +24,21 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/metrics.h"
 #include "dataplane/log/segment.h"
 
 struct wal;
 struct wal_port;
 struct wal_group;
+
+/* Of the log thread, which alone writes them. */
+struct wal_metrics {
+#define METRIC(name, kind, unit, sentence) struct metric_##kind name;
+#include "dataplane/log/wal_metrics.def"
+#undef METRIC
+};
+
+extern const struct metric_table wal_metric_table;
 
 struct wal_options {
     const char *directory;         /* created when absent */
@@ -38,6 +48,7 @@ struct wal_options {
     uint32_t batch_bytes_max;      /* written and synced at once; 0: a quarter of a segment, at most 4 MiB */
     uint32_t index_entries_max;    /* entries that can be read back, over all groups, 8 bytes each; 0: 16 M */
     uint32_t sync_interval_us;     /* least time between two syncs under load, to gather writers; 0: none */
+    struct wal_metrics *metrics;   /* outlives the log; NULL: nobody looks */
     uint32_t synced_mark_delay_us; /* idle time after which the log marks its end as synced; 0: 100 ms */
 };
 

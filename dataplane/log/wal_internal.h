@@ -132,6 +132,7 @@ enum wal_next_state { WAL_NEXT_WANTED, WAL_NEXT_READY, WAL_NEXT_REFUSED };
 
 struct wal {
     struct wal_options options;
+    struct wal_metrics own_metrics;
     uint32_t upkeep_reserve_bytes;
     int directory_fd;
     pthread_t log_thread, prepare_thread;

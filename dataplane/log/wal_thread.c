@@ -11,6 +11,8 @@
 #include "base/memory.h"
 #include "dataplane/log/wal_internal.h"
 
+enum { SYNC_SLOW_US = 10 * 1000 };
+
 void wal_batch_list_push(struct wal_batch_list *list, struct wal_batch *batch)
 {
     batch->next = NULL;
@@ -133,9 +135,19 @@ static enum err commit(struct wal *wal, struct writing *w, uint64_t *ret_us)
     return ERR_OK;
 }
 
+static void measure(struct wal_metrics *m, uint64_t bytes, uint64_t us)
+{
+    metric_increment(&m->syncs);
+    metric_add(&m->written, bytes);
+    metric_record(&m->sync_time, us);
+    if (us > SYNC_SLOW_US)
+        metric_increment(&m->syncs_slow);
+}
+
 static void count(struct wal *wal, const struct writing *w, uint64_t us)
 {
     struct wal_figures *f = &wal->figures;
+    measure(wal->options.metrics, w->bytes, us);
     f->batches++;
     f->bytes += w->bytes;
     f->sync_us_sum += us;

@@ -282,6 +282,7 @@ static enum err start(struct node *n, struct metrics *metrics, struct error *err
 {
     TRY(metrics_add(metrics, &node_metric_table, NULL, &n->metrics));
     TRY(metrics_add(metrics, &wire_metric_table, NULL, &n->wire_metrics));
+    TRY(metrics_add(metrics, &wal_metric_table, NULL, &n->log_metrics));
     n->peers = peers_create(n->loop, identity(n), &n->wire_metrics);
     if (n->peers == NULL)
         return ERR_NO_MEMORY;

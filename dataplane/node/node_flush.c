@@ -26,9 +26,12 @@ struct flushing {
     struct flushed_group groups[];
 };
 
+/* Up to a quarter earlier or later, so that nodes that began together do not all flush at once. */
 static void schedule(struct node *n)
 {
-    loop_timer_start(n->loop, &n->flush, loop_now_us(n->loop) + n->options.flush_interval_us);
+    uint64_t interval_us = n->options.flush_interval_us;
+    uint64_t wait_us = interval_us - interval_us / 4 + random_below(&n->random, interval_us / 2 + 1);
+    loop_timer_start(n->loop, &n->flush, loop_now_us(n->loop) + wait_us);
 }
 
 static void note_checkpoint(struct node *n, const struct flushed_group *flushed)
@@ -161,6 +164,7 @@ static void on_flush_timer(struct loop_timer *timer)
 
 void node_flush_start(struct node *n)
 {
+    random_init(&n->random, clock_boot_us() ^ n->node_id);
     n->flush = (struct loop_timer){.fire = on_flush_timer, .data = n};
     schedule(n);
 }

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/random.h"
 #include "base/wire.h"
 #include "dataplane/log/wal.h"
 #include "dataplane/node/entry_cache.h"
@@ -95,6 +96,7 @@ struct node {
     struct loop *loop;
     struct node_metrics metrics;
     struct wire_metrics wire_metrics;
+    struct wal_metrics log_metrics;
     uint32_t node_id; /* 0 until control gave one */
     uint32_t
         incarnation; /* of this start: one more than the last one's, durable before the first heartbeat */
@@ -115,6 +117,7 @@ struct node {
     struct loop_timer flush;
     struct loop_timer leader_check;
     struct loop_timer ready;
+    struct random random;      /* of the flushes' times */
     struct flushing *flushing; /* NULL: none is under way */
     void (*on_drained)(void *data);
     void *on_drained_data;

@@ -251,6 +251,7 @@ static enum err load_log(struct node *n, struct error *error)
         .segment_bytes = (uint32_t)n->options.log_segment_bytes,
         .segments_max = (uint32_t)(segments * 4 + 16),
         .queue_bytes_max = 512 * 1024 * 1024,
+        .metrics = &n->log_metrics,
         .sync_interval_us = (uint32_t)n->options.log_sync_interval_us,
     };
     const struct wal_recovery recovery = {.on_record = on_record, .on_damage = on_damage, .data = n};

@@ -58,12 +58,12 @@ def create(layout):
     with open(data / "postgresql.conf", "a", encoding="utf-8") as conf:
         for name, value in SETTINGS.items():
             conf.write(f"{name} = {value}\n")
-        conf.write(f"port = {process.ports['data']}\n")
         conf.write(f"unix_socket_directories = '{socket_dir}'\n")
 
 
 def command(layout):
-    return [*run_as(layout.home), str(BINARIES / "postgres"), "-D", layout.postgres().data_dir]
+    process = layout.postgres()
+    return [*run_as(layout.home), str(BINARIES / "postgres"), "-D", process.data_dir, "-p", str(process.ports["data"])]
 
 
 def is_ready(layout):

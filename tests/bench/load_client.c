@@ -11,7 +11,8 @@
 
 enum {
     DRAIN_US = 10000000,
-    TURN_US_MAX = 5000, /* timeouts and rests are looked at this often */
+    STALL_US = 30000000, /* loading without a key written for so long is given up */
+    TURN_US_MAX = 5000,  /* timeouts and rests are looked at this often */
     EVENTS_MAX = 128,
 };
 
@@ -65,8 +66,19 @@ static bool is_loading_done(const struct load_client *c)
     return c->loaded_count == c->options->keys;
 }
 
-static bool is_over(const struct load_client *c, uint64_t now_us)
+static bool is_loading_stalled(struct load_client *c, uint64_t now_us)
 {
+    if (c->loaded_count != c->loaded_seen) {
+        c->loaded_seen = c->loaded_count;
+        c->progress_us = now_us;
+    }
+    return now_us - c->progress_us > STALL_US;
+}
+
+static bool is_over(struct load_client *c, uint64_t now_us)
+{
+    if (c->options->load && is_loading_stalled(c, now_us))
+        return true;
     bool has_ended = *c->should_stop || (c->options->load ? is_loading_done(c) : now_us >= c->end_us);
     if (!has_ended)
         return false;
@@ -141,7 +153,7 @@ static enum err prepare_connections(struct load_client *c)
 static void begin_window(struct load_client *c)
 {
     const struct load_options *o = c->options;
-    c->start_us = clock_boot_us();
+    c->start_us = c->progress_us = clock_boot_us();
     uint64_t begin_us = c->start_us + (o->load ? 0 : o->warmup_seconds * 1000000);
     c->end_us = o->load ? UINT64_MAX / 2 : begin_us + o->seconds * 1000000;
     load_stats_init(c->stats, begin_us, c->end_us, o->slow_us);
@@ -174,6 +186,9 @@ enum err load_run(const struct load_options *options, const struct load_identity
         loop(&c);
         ret_stats->cpu_us = clock_cpu_us() - c.cpu_us;
         count_unfinished(&c);
+        if (options->load && !is_loading_done(&c) && !*should_stop)
+            err = error_set(error, ERR_UNAVAILABLE, "no key could be written to %s port %llu for %d s",
+                            options->host, (unsigned long long)options->port, STALL_US / 1000000);
     } else {
         err = error_set(error, err, "%s", err_sentence(err));
     }

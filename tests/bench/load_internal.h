@@ -24,6 +24,7 @@ struct load_client {
     size_t busy_count;
     /* Loading: the next key, how many are written, and keys to try again (at most one per connection). */
     uint64_t next_key, loaded_count;
+    uint64_t loaded_seen, progress_us; /* how many when it last moved, and when that was */
     uint64_t *again;
     size_t again_count;
     uint64_t swept_us;

@@ -19,6 +19,7 @@ from deploy.local.fleet import Fleet, is_alive  # noqa: E402
 from deploy.local.layout import HOST, REGION  # noqa: E402
 from tests.faults.kill_client import Client  # noqa: E402
 from tests.faults.kill_probe import wait_for  # noqa: E402
+from tests.integration.ports import PORT  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -30,7 +31,6 @@ def is_long(request):
     return request.config.getoption("--long")
 
 
-PORT = int(os.environ.get("SLUICE_TEST_PORT", "18000"))
 BINARIES = ROOT / os.environ.get("SLUICE_TEST_BINARIES", "build/release")
 
 

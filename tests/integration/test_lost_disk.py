@@ -15,6 +15,7 @@ import pytest
 from deploy.local.fleet import Fleet, http
 from tests.faults.kill_probe import wait_for
 from tests.integration.conftest import BINARIES, complaints_of, create_table, make_client
+from tests.integration.ports import PORT
 
 ITEMS = 60
 
@@ -75,7 +76,7 @@ class Damaged:
 def damaged():
     home = Path(tempfile.mkdtemp(prefix="sluice-lost-"))
     home.chmod(0o711)
-    fleet = Fleet(home, int(os.environ.get("SLUICE_TEST_PORT", "18000")) + 200, BINARIES)
+    fleet = Fleet(home, PORT + 200, BINARIES)
     try:
         fleet.up()
         yield Damaged(fleet)

@@ -11,7 +11,8 @@ from tests.faults import kill_probe, kill_run
 from tests.faults.kill_client import Client, create_table
 from tests.faults.kill_probe import wait_for
 
-from .conftest import BINARIES, PORT, complaints_of
+from .conftest import BINARIES, complaints_of
+from .ports import PORT
 
 # So small that what a round writes, 40 MB, goes through several segments.
 SETTINGS = ["--log-segment", "16MiB", "--log-retention", "1MiB", "--flush-interval", "200ms"]

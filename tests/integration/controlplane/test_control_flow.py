@@ -18,6 +18,7 @@ import pytest
 from deploy.local import postgres
 from deploy.local.fleet import Fleet, http
 from tests.integration.controlplane.wire import Message, Refused, Wire, encode
+from tests.integration.ports import PORT
 
 HEARTBEAT, PUBLISH, LOOKUP, FETCH, CONTROL = 0x0201, 0x0210, 0x0211, 0x0221, 0x0230
 TENANT, ACCESS_KEY, TABLE = 0, 1, 2
@@ -122,8 +123,7 @@ def table(name, **more):
 def fleet():
     home = Path(tempfile.mkdtemp(prefix="sluice-control-"))
     home.chmod(0o711)  # PostgreSQL's account must be able to reach its directory below
-    port = int(os.environ.get("SLUICE_TEST_PORT", "18000")) + 500
-    fleet = Fleet(home, port, os.environ.get("SLUICE_TEST_BINARIES", ROOT / "build" / "release"))
+    fleet = Fleet(home, PORT + 500, os.environ.get("SLUICE_TEST_BINARIES", ROOT / "build" / "release"))
     fleet._prepare()
     try:
         for name in ("postgres", "memds-1", "control-1"):

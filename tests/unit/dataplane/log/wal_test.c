@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "dataplane/log/wal.h"
 
@@ -610,6 +611,32 @@ static void opening_survives_every_failed_allocation(void **state)
     assert_int_equal(wal_group_replica(reopen_group(f, 1)).last_index, 50);
 }
 
+/* Writers that come one after the other, each when the one before has been told: without an interval, a sync for each. */
+static void syncs_keep_their_interval_while_writers_come_faster(void **state)
+{
+    enum { INTERVAL_US = 5000, ENTRIES = 200 };
+    struct fixture *f = *state;
+    f->options.sync_interval_us = INTERVAL_US;
+    open_log(f);
+    struct wal_group *group = create_group(f, 1, 11);
+    append_hard_state(f, group, 1, "state");
+    unsigned before = f->reported;
+    uint64_t batches = wal_figures(f->wal).batches;
+    uint64_t began_us = clock_boot_us();
+    for (uint64_t index = 1; index <= ENTRIES; index++) {
+        assert_int_equal(append_entry(f, group, index, 1), ERR_OK);
+        uint64_t until_us = clock_boot_us() + 200;
+        while (clock_boot_us() < until_us)
+            uv_run(&f->loop, UV_RUN_NOWAIT);
+    }
+    wait_for(f, before + ENTRIES);
+    uint64_t took_us = clock_boot_us() - began_us;
+    batches = wal_figures(f->wal).batches - batches;
+    assert_in_range(batches, 2, took_us / INTERVAL_US + 3);
+    assert_true(batches < ENTRIES);
+    assert_int_equal(f->failed, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -632,6 +659,7 @@ int main(void)
         TEST(limits_refuse_without_queueing),
         TEST(bad_options_and_foreign_directories_are_refused),
         TEST(opening_survives_every_failed_allocation),
+        TEST(syncs_keep_their_interval_while_writers_come_faster),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
