@@ -282,11 +282,11 @@ def test_wrong_types_are_serialization_errors(raw, operation, body):
 
 
 def test_far_too_much_is_refused_and_hurts_nobody(raw, raw_table, unharmed):
-    keys = [{"pk": {"S": "k"}, "sk": {"N": str(n)}} for n in range(100_000)]
+    keys = [{"pk": {"S": "k"}, "sk": {"N": str(n)}} for n in range(20_000)]
     assert_refused(raw.call("BatchGetItem", RequestItems={raw_table: {"Keys": keys}}), "ValidationException")
-    tables = {f"table-{n}": {"Keys": [KEY]} for n in range(50_000)}
+    tables = {f"table-{n}": {"Keys": [KEY]} for n in range(10_000)}
     assert_refused(raw.call("BatchGetItem", RequestItems=tables), "ValidationException")
-    assert_refused(raw.call("BatchWriteItem", RequestItems={raw_table: [delete(k) for k in keys[:50_000]]}),
+    assert_refused(raw.call("BatchWriteItem", RequestItems={raw_table: [delete(k) for k in keys]}),
                    "ValidationException")
 
 
@@ -302,8 +302,7 @@ def test_of_a_name_that_comes_twice_the_last_one_counts(raw, raw_table):
     assert found["Responses"] == {raw_table: [keys[1]]}
 
 
-def test_numbers_are_written_before_they_are_read_back(client, table):
-    """Each batch is acknowledged as a whole: a strongly consistent read sees all of it."""
+def test_a_batch_that_is_acknowledged_is_read_as_a_whole(client, table):
     for generation in range(20):
         items = [item("generation", n, g={"N": str(generation)}) for n in range(25)]
         write(client, table, items)
