@@ -232,6 +232,8 @@ void loop_deinit(struct loop *l)
 
 void loop_run(struct loop *l)
 {
+    l->poll_began_us = loop_read_time(l); /* what was before is no turn */
+    l->idle_ns_before = uv_metrics_idle_time(&l->uv);
     uv_run(&l->uv, UV_RUN_DEFAULT);
 }
 

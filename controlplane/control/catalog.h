@@ -98,7 +98,8 @@ struct node {
     bool is_lost; /* another has the name now */
     char zone[ZONE_BYTES_MAX + 1];
     char host[HOST_BYTES_MAX + 1];
-    uint32_t port;
+    uint32_t port;          /* of its first loop; the others' follow */
+    uint32_t loops;         /* never changes */
     uint32_t replica_count; /* goals PRESENT */
     uint32_t leader_count;
     struct replica *oldest_goal;

@@ -141,6 +141,11 @@ void control_join(struct control *control, struct wire_call call,
                   const struct Sluice__Controlplane__NodeHeartbeat *heard, struct slice packed);
 
 /* heartbeat.c */
+/* Loops, as a heartbeat says: nodes that do not say have one. */
+static inline uint32_t control_loops(uint32_t said)
+{
+    return said == 0 ? 1 : said;
+}
 void control_take_heartbeat(struct control *control, struct wire_call call, uint32_t node_id,
                             const struct Sluice__Controlplane__NodeHeartbeat *heard);
 void control_on_heartbeat(struct control *control, struct wire_call call, const struct frame *frame);

@@ -12,7 +12,8 @@ enum {
     REPEAT_US = 100000,
     REPLY_BLOCK_BYTES = 64 * 1024,
     REPLY_BYTES_MAX = 64 * 1024 * 1024,
-    PORT_MAX = 65535
+    PORT_MAX = 65535,
+    LOOPS_MAX = 64, /* as NODE_LOOPS_MAX in dataplane/node */
 };
 
 typedef Sluice__Controlplane__NodeHeartbeat heartbeat; /* protobuf-c's name, shorter */
@@ -51,6 +52,7 @@ static Sluice__Controlplane__MemberGoal *make_member(const struct node *node, ui
     member->zone = text(node->zone);
     member->host = text(node->host);
     member->port = node->port;
+    member->loops = node->loops;
     member->kind = kind;
     return member;
 }
@@ -332,6 +334,7 @@ static bool is_sound(const heartbeat *heard)
     return heard->node_name[0] != '\0' && strlen(heard->node_name) <= NAME_BYTES_MAX &&
            heard->zone[0] != '\0' && strlen(heard->zone) <= ZONE_BYTES_MAX && heard->host[0] != '\0' &&
            strlen(heard->host) <= HOST_BYTES_MAX && heard->port > 0 && heard->port <= PORT_MAX &&
+           heard->loops <= LOOPS_MAX && heard->port + control_loops(heard->loops) - 1 <= PORT_MAX &&
            heard->boot_epoch != 0;
 }
 

@@ -28,6 +28,7 @@ static enum node_claim claim(struct control *control, const heartbeat *heard, st
         .zone = heard->zone,
         .host = heard->host,
         .port = heard->port,
+        .loops = control_loops(heard->loops),
     };
     uint64_t now_us = loop_now_us(control->loop);
     uint64_t timeout_us = control->options.node_timeout_us;
@@ -61,16 +62,17 @@ static void store_node(const struct join_change *join, const heartbeat *heard, s
     sql_text(batch, heard->node_name);
     sql_u64(batch, join->node_id);
     sql_begin(batch,
-              "INSERT INTO nodes (node_id, name, zone, host, port, last_heartbeat_us) "
-              "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (node_id) DO UPDATE SET name = EXCLUDED.name, "
+              "INSERT INTO nodes (node_id, name, zone, host, port, last_heartbeat_us, loops) "
+              "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (node_id) DO UPDATE SET name = EXCLUDED.name, "
               "zone = EXCLUDED.zone, host = EXCLUDED.host, port = EXCLUDED.port, "
-              "last_heartbeat_us = EXCLUDED.last_heartbeat_us, is_lost = false");
+              "last_heartbeat_us = EXCLUDED.last_heartbeat_us, loops = EXCLUDED.loops, is_lost = false");
     sql_u64(batch, join->node_id);
     sql_text(batch, heard->node_name);
     sql_text(batch, heard->zone);
     sql_text(batch, heard->host);
     sql_u64(batch, heard->port);
     sql_u64(batch, clock_wall_us());
+    sql_u64(batch, control_loops(heard->loops));
 }
 
 /* The first creation that was reported counts, for ever. */
@@ -128,10 +130,11 @@ static enum err apply_node(struct control *control, const struct join_change *jo
     (void)snprintf(node->zone, sizeof node->zone, "%s", heard->zone); /* its length was checked */
     (void)snprintf(node->host, sizeof node->host, "%s", heard->host); /* likewise */
     node->port = heard->port;
+    node->loops = control_loops(heard->loops);
     node->stored_wall_us = clock_wall_us();
     control->catalog.node_version = ++control->catalog.goal_version;
-    log_info("node_joined", "node=%s node_id=%u zone=%s address=%s:%u", node->name, node->node_id, node->zone,
-             node->host, node->port);
+    log_info("node_joined", "node=%s node_id=%u zone=%s address=%s:%u loops=%u", node->name, node->node_id,
+             node->zone, node->host, node->port, node->loops);
     return ERR_OK;
 }
 

@@ -9,7 +9,7 @@ enum statement { COUNTERS, TENANTS, NODES, TABLES, PARTITIONS, REPLICAS, OBJECTS
 static const char *const statements[STATEMENT_COUNT] = {
     [COUNTERS] = "SELECT name, value FROM counters",
     [TENANTS] = "SELECT tenant_id, name, is_suspended, created_us FROM tenants",
-    [NODES] = "SELECT node_id, name, zone, host, port, last_heartbeat_us, is_lost FROM nodes",
+    [NODES] = "SELECT node_id, name, zone, host, port, last_heartbeat_us, is_lost, loops FROM nodes",
     [TABLES] =
         ("SELECT t.space_id, t.tenant_id, t.name, t.table_id, t.arn, t.hash_name, t.hash_type, t.sort_name, "
          "t.sort_type, t.schema_version, t.billing_mode, t.read_units, t.write_units, t.table_class, "
@@ -93,6 +93,7 @@ static enum err load_node(struct control *control, const struct row *r)
     node->heard_wall_us = number(r, 5);
     node->stored_wall_us = node->heard_wall_us;
     node->is_lost = truth(r, 6);
+    node->loops = (uint32_t)number(r, 7);
     return ERR_OK;
 }
 

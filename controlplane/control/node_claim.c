@@ -2,8 +2,9 @@
 
 static bool is_as_stored(const struct node *node, const struct node_claimant *claimant)
 {
-    return !node->is_lost && node->port == claimant->port && strcmp(node->name, claimant->name) == 0 &&
-           strcmp(node->zone, claimant->zone) == 0 && strcmp(node->host, claimant->host) == 0;
+    return !node->is_lost && node->port == claimant->port && node->loops == claimant->loops &&
+           strcmp(node->name, claimant->name) == 0 && strcmp(node->zone, claimant->zone) == 0 &&
+           strcmp(node->host, claimant->host) == 0;
 }
 
 static bool is_alive(const struct node *node, uint64_t alive_from_us)

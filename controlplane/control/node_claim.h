@@ -22,6 +22,7 @@ struct node_claimant {
     const char *zone;
     const char *host;
     uint32_t port;
+    uint32_t loops;
 };
 
 /* alive_from_us  boot clock: a node heard since then is alive

@@ -235,11 +235,12 @@ static json_t *node_json(const struct control *control, const struct node *node)
 {
     bool is_alive = !node->is_lost && node->boot_epoch != 0 &&
                     loop_now_us(control->loop) < node->heard_at_us + control->options.node_timeout_us;
-    return json_pack("{s:i, s:s, s:s, s:s, s:i, s:b, s:b, s:i, s:i, s:i, s:I}", "node_id", (int)node->node_id,
-                     "name", node->name, "zone", node->zone, "host", node->host, "port", (int)node->port,
-                     "is_alive", (int)is_alive, "is_lost", (int)node->is_lost, "replicas",
-                     (int)node->replica_count, "quarantined", (int)count_quarantined(node), "wanted_leaders",
-                     (int)node->leader_count, "last_heartbeat_us", (json_int_t)node->heard_wall_us);
+    return json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:b, s:b, s:i, s:i, s:i, s:I}", "node_id",
+                     (int)node->node_id, "name", node->name, "zone", node->zone, "host", node->host, "port",
+                     (int)node->port, "loops", (int)node->loops, "is_alive", (int)is_alive, "is_lost",
+                     (int)node->is_lost, "replicas", (int)node->replica_count, "quarantined",
+                     (int)count_quarantined(node), "wanted_leaders", (int)node->leader_count,
+                     "last_heartbeat_us", (json_int_t)node->heard_wall_us);
 }
 
 static json_t *fleet_json(const struct control *control)

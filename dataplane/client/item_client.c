@@ -20,10 +20,16 @@ enum {
     ARENA_MAX = 4 * 1024 * 1024,
 };
 
-struct node_link {
+/* A connection to one loop of a node: each has a port. */
+struct link_key {
     uint32_t node_id;
+    uint32_t port;
+};
+
+struct node_link {
+    struct link_key key;
     char host[ROUTE_HOST_BYTES];
-    uint16_t port;
+    uint32_t unused_rounds; /* of refreshes */
     struct wire_client *wire;
     UT_hash_handle hh;
 };
@@ -51,46 +57,70 @@ const struct metric_table item_client_metric_table = METRIC_TABLE("item_client",
 
 /* ---- nodes ---- */
 
-static struct node_link *link_find(struct item_client *c, const struct route_replica *replica)
+static void link_close(struct item_client *c, struct node_link *link)
 {
-    struct node_link *link;
-    HASH_FIND(hh, c->links, &replica->node_id, sizeof replica->node_id, link);
-    if (link != NULL && link->port == replica->port && strcmp(link->host, replica->host) == 0)
-        return link;
-    if (link != NULL) { /* it moved */
-        HASH_DEL(c->links, link);
-        wire_client_close(link->wire, NULL, NULL);
-        memory_free(link);
-    }
-    link = memory_zalloc(sizeof *link);
+    HASH_DEL(c->links, link);
+    wire_client_close(link->wire, NULL, NULL);
+    memory_free(link);
+}
+
+static struct node_link *link_open(struct item_client *c, const struct link_key *key, const char *host)
+{
+    struct node_link *link = memory_zalloc(sizeof *link);
     if (link == NULL)
         return NULL;
-    link->node_id = replica->node_id;
-    link->port = replica->port;
-    snprintf(link->host, sizeof link->host, "%s", replica->host);
+    link->key = *key;
+    snprintf(link->host, sizeof link->host, "%s", host);
     char name[32];
-    snprintf(name, sizeof name, "node-%u", link->node_id);
+    snprintf(name, sizeof name, "node-%u:%u", key->node_id, key->port);
     const struct wire_client_options options = {
         .name = name,
         .host = link->host,
-        .port = link->port,
+        .port = (uint16_t)key->port,
         .identity = c->options.identity,
-        .peer_node_id = link->node_id,
+        .peer_node_id = key->node_id,
         .metrics = c->options.wire_metrics,
     };
     struct error error = {.code = ERR_OK};
     if (wire_client_open(c->loop, &options, &link->wire, &error) != ERR_OK) {
-        log_warn("node_unusable", "node=%u reason=\"%s\"", link->node_id, error.text);
+        log_warn("node_unusable", "node=%u reason=\"%s\"", key->node_id, error.text);
         memory_free(link);
         return NULL;
     }
-    HASH_ADD(hh, c->links, node_id, sizeof link->node_id, link);
+    HASH_ADD(hh, c->links, key, sizeof link->key, link);
     if (HASH_ADD_FAILED(link)) {
         wire_client_close(link->wire, NULL, NULL);
         memory_free(link);
         return NULL;
     }
     return link;
+}
+
+static struct node_link *link_find(struct item_client *c, const struct route_replica *replica)
+{
+    const struct link_key key = {replica->node_id, replica->port};
+    struct node_link *link;
+    HASH_FIND(hh, c->links, &key, sizeof key, link);
+    if (link != NULL && strcmp(link->host, replica->host) != 0) { /* it moved */
+        link_close(c, link);
+        link = NULL;
+    }
+    if (link == NULL)
+        link = link_open(c, &key, replica->host);
+    if (link != NULL)
+        link->unused_rounds = 0;
+    return link;
+}
+
+/* No route has led to it for so long that nobody waits for an answer on it either: that node listens elsewhere by now. */
+static void close_unused_links(struct item_client *c)
+{
+    struct node_link *next;
+    for (struct node_link *link = c->links; link != NULL; link = next) {
+        next = link->hh.next;
+        if (++link->unused_rounds > UNUSED_ROUNDS_MAX)
+            link_close(c, link);
+    }
 }
 
 /* ---- a call's course ---- */
@@ -438,6 +468,7 @@ static void on_refresh(struct loop_timer *timer)
     struct item_client *c = timer->data;
     struct slice keys[REFRESH_KEYS_MAX];
     route_cache_age(c->routes, UNUSED_ROUNDS_MAX);
+    close_unused_links(c);
     metric_set(&c->options.metrics->routes, route_cache_count(c->routes));
     size_t count = 0, route_count = route_cache_count(c->routes);
     for (size_t i = 0; i < route_count && count < REFRESH_KEYS_MAX; i++) {
@@ -492,12 +523,8 @@ void item_client_destroy(struct item_client *c)
     c->is_closing = true;
     loop_timer_stop(c->loop, &c->refresh);
     loop_undefer(c->loop, &c->lookup);
-    while (c->links != NULL) { /* ends the calls that are at a node */
-        struct node_link *link = c->links;
-        HASH_DEL(c->links, link);
-        wire_client_close(link->wire, NULL, NULL);
-        memory_free(link);
-    }
+    while (c->links != NULL) /* ends the calls that are at a node */
+        link_close(c, c->links);
     while (c->calls != NULL) /* and those that wait */
         finish(c->calls, ERR_CLOSED, NULL, SLICE_EMPTY);
     arena_deinit(&c->arena);

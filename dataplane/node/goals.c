@@ -26,6 +26,8 @@ struct goals {
     uint64_t goals_version; /* taken up */
     uint64_t acknowledged;  /* report version that control has */
     uint64_t newest_call;   /* sequence: only the newest call's end sends the next */
+    uint32_t taking;        /* answers whose goals are not taken up yet: the next heartbeat waits for them */
+    bool is_next_due;
     struct loop_timer timer;
     struct arena arena;
     bool is_closing;
@@ -54,9 +56,25 @@ static bool take(struct goals *g, const struct frame *response)
         return false; /* an answer to what we asked before we had an id */
     g->node_id = goals->node_id;
     g->acknowledged = goals->wants_full_report ? 0 : goals->report_version;
-    if (g->options.on_goals(goals, g->options.data))
-        g->goals_version = goals->goals_version;
+    g->taking++;
+    g->options.on_goals(goals, g->options.data);
     return true;
+}
+
+static void send_next(struct goals *g)
+{
+    if (!g->is_next_due || g->taking > 0)
+        return;
+    g->is_next_due = false;
+    schedule(g, 0);
+}
+
+void goals_taken(struct goals *g, uint64_t goals_version, bool are_all)
+{
+    g->taking--;
+    if (are_all)
+        g->goals_version = goals_version;
+    send_next(g);
 }
 
 static void on_answer(enum err err, const struct frame *response, void *data)
@@ -68,8 +86,8 @@ static void on_answer(enum err err, const struct frame *response, void *data)
     if (err == ERR_CLOSED || g->is_closing)
         return;
     if (err == ERR_OK && take(g, response)) {
-        if (is_newest)
-            schedule(g, 0);
+        g->is_next_due |= is_newest;
+        send_next(g);
         return;
     }
     if (is_newest) {
@@ -93,6 +111,7 @@ static void send_heartbeat(struct goals *g)
     heartbeat.zone = zone.out;
     heartbeat.host = host.out;
     heartbeat.port = g->options.port;
+    heartbeat.loops = g->options.loops;
     heartbeat.boot_epoch = g->options.boot_epoch;
     heartbeat.is_full = g->acknowledged == 0;
     heartbeat.goals_version = g->goals_version;

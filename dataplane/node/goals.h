@@ -21,6 +21,7 @@ struct goals_options {
     const char *zone;
     const char *host;
     uint16_t port;
+    uint32_t loops;
     uint32_t node_id;
     uint64_t boot_epoch; /* random per process start */
     /* List the replicas whose report changed after `since_version` (0: all), in the arena. */
@@ -28,8 +29,8 @@ struct goals_options {
                         struct arena *arena, void *data);
     /* The version of the newest change of any report; grows. */
     uint64_t (*report_version)(void *data);
-    /* Take goals up. `false`: not all could be taken (they come again). Must be idempotent. */
-    bool (*on_goals)(const Sluice__Controlplane__NodeGoals *goals, void *data);
+    /* Take goals up and say so by goals_taken, once, in this call or later. Must be idempotent. */
+    void (*on_goals)(const Sluice__Controlplane__NodeGoals *goals, void *data);
     void *data;
 };
 
@@ -37,6 +38,10 @@ struct goals_options {
 enum err goals_create(struct loop *loop, const struct goals_options *options, struct goals **ret_goals,
                       struct error *error) MUST_CHECK;
 void goals_destroy(struct goals *g);
+
+/* What on_goals was given with this goals_version is taken up, in the order in which it was given. are_all false: not all
+ * of it could be; it comes again. */
+void goals_taken(struct goals *g, uint64_t goals_version, bool are_all);
 
 /* A report has changed: send it soon. */
 void goals_report(struct goals *g);

@@ -1,5 +1,6 @@
-/* DATA_DIR/node_id: the id that control gave this node's name, and how often it has started (docs/formats/replica.md). Without it
- * a node could not come back while control is away. Replaced as a whole: written beside, synced, renamed. */
+/* DATA_DIR/node_id: the id that control gave this node's name, how often it has started, and how many loops it has
+ * (docs/formats/replica.md). Without it a node could not come back while control is away. Replaced as a whole: written
+ * beside, synced, renamed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,7 +12,23 @@
 
 enum { PATH_BYTES = 4096 };
 
-enum err identity_read(const char *directory, uint32_t *ret_node_id, uint32_t *ret_incarnation)
+/* "3 17\n", or with more than one loop "3 17 4\n": releases that knew of one loop only do not start on that. */
+static enum err parse(const char *text, struct identity *ret_identity)
+{
+    char *end;
+    errno = 0;
+    unsigned long id = strtoul(text, &end, 10);
+    if (errno != 0 || *end != ' ' || id == 0 || id > UINT32_MAX)
+        return ERR_CORRUPT;
+    unsigned long incarnation = strtoul(end + 1, &end, 10);
+    unsigned long loops = *end == ' ' ? strtoul(end + 1, &end, 10) : 1;
+    if (errno != 0 || *end != '\n' || incarnation > UINT32_MAX || loops == 0 || loops > NODE_LOOPS_MAX)
+        return ERR_CORRUPT;
+    *ret_identity = (struct identity){(uint32_t)id, (uint32_t)incarnation, (uint32_t)loops};
+    return ERR_OK;
+}
+
+enum err identity_read(const char *directory, struct identity *ret_identity)
 {
     char path[PATH_BYTES], text[48];
     snprintf(path, sizeof path, "%s/node_id", directory);
@@ -23,17 +40,7 @@ enum err identity_read(const char *directory, uint32_t *ret_node_id, uint32_t *r
     if (length <= 0)
         return ERR_CORRUPT;
     text[length] = '\0';
-    char *end;
-    errno = 0;
-    unsigned long id = strtoul(text, &end, 10);
-    if (errno != 0 || *end != ' ' || id == 0 || id > UINT32_MAX)
-        return ERR_CORRUPT;
-    unsigned long incarnation = strtoul(end + 1, &end, 10);
-    if (errno != 0 || *end != '\n' || incarnation > UINT32_MAX)
-        return ERR_CORRUPT;
-    *ret_node_id = (uint32_t)id;
-    *ret_incarnation = (uint32_t)incarnation;
-    return ERR_OK;
+    return parse(text, ret_identity);
 }
 
 static bool sync_and_close(int fd)
@@ -42,12 +49,15 @@ static bool sync_and_close(int fd)
     return close(fd) == 0 && is_synced;
 }
 
-enum err identity_write(const char *directory, uint32_t node_id, uint32_t incarnation)
+enum err identity_write(const char *directory, const struct identity *identity)
 {
     char path[PATH_BYTES], beside[PATH_BYTES], text[48];
     snprintf(path, sizeof path, "%s/node_id", directory);
     snprintf(beside, sizeof beside, "%s/node_id.new", directory);
-    int length = snprintf(text, sizeof text, "%u %u\n", node_id, incarnation);
+    int length = snprintf(text, sizeof text, "%u %u", identity->node_id, identity->incarnation);
+    if (identity->loops > 1)
+        length += snprintf(text + length, sizeof text - (size_t)length, " %u", identity->loops);
+    text[length++] = '\n';
     int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
         return ERR_IO;

@@ -1,18 +1,16 @@
 #include "dataplane/node/node.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/random.h"
 #include "dataplane/node/node_internal.h"
-#include "dataplane/proto/frame_type.h"
 
 enum {
-    ARENA_BLOCK = 64 * 1024,
-    ARENA_MAX = 16 * 1024 * 1024,
-    SCRATCH_MAX = 32 * 1024 * 1024,
-    LEADER_CHECK_US = 1000 * 1000,
-    DRAIN_US = 1500 * 1000,
-    DRAIN_CHECK_US = 20 * 1000,
     READY_CHECK_US = 10 * 1000,
+    KEPT_PEERS_MAX = 1024 * 1024,
+    POOL_THREADS_PER_LOOP = 4,
 };
 
 static const struct metric_row metric_rows[] = {
@@ -22,176 +20,59 @@ static const struct metric_row metric_rows[] = {
 };
 const struct metric_table node_metric_table = METRIC_TABLE("node", metric_rows);
 
-void node_fail(struct node *n, const char *what, enum err err)
+/* ---- news from the other shards ---- */
+
+static void tell_failure(struct node *n)
 {
-    if (n->has_failed || n->is_closing)
+    if (n->is_failure_told || atomic_load(&n->is_closing))
         return;
-    n->has_failed = true;
-    log_error("node_failed", "what=\"%s\" error=%s", what, err_name(err));
+    n->is_failure_told = true;
     n->options.on_failed(n->options.data);
 }
 
-/* Reads and writes are answered, the rest is one-way: a frame says for itself which it is, and is not to be
- * believed. */
-static bool is_as_its_type(struct wire_call call, uint16_t type)
+void node_fail(struct node *n, const char *what, enum err err)
 {
-    bool is_answered = type == DATAPLANE_FRAME_READ || type == DATAPLANE_FRAME_WRITE;
-    return is_answered == !call.is_one_way;
-}
-
-static void refuse_malformed(struct node *n, struct wire_call call)
-{
-    metric_increment(&n->metrics.messages_malformed);
-    if (!call.is_one_way)
-        wire_refuse(call, ERR_INVALID);
-}
-
-static void on_request(struct wire_call call, const struct frame *frame, void *data)
-{
-    struct node *n = data;
-    if (!is_as_its_type(call, frame->type)) {
-        refuse_malformed(n, call);
+    if (atomic_load(&n->is_closing) || atomic_exchange(&n->has_failed, true))
         return;
+    log_error("node_failed", "what=\"%s\" error=%s", what, err_name(err));
+    uv_async_send(&n->news);
+}
+
+/* The loop of the first shard lives until the threads of all others have ended. */
+static void join_ended(struct node *n)
+{
+    uint32_t running = 0;
+    for (uint32_t i = 1; i < n->shard_count; i++) {
+        struct shard *s = n->shards[i];
+        if (s->is_running && atomic_load(&s->has_ended)) {
+            pthread_join(s->thread, NULL);
+            s->is_running = false;
+        }
+        running += s->is_running;
     }
-    switch (frame->type) {
-    case DATAPLANE_FRAME_READ:
-        request_on_read(n, call, frame);
-        break;
-    case DATAPLANE_FRAME_WRITE:
-        request_on_write(n, call, frame);
-        break;
-    case DATAPLANE_FRAME_HEARTBEAT:
-        node_on_heartbeat(n, call, frame);
-        break;
-    case DATAPLANE_FRAME_REPLICATION:
-        replica_on_frame(n, call, frame);
-        break;
-    default:
-        refuse_malformed(n, call);
-        break;
-    }
+    if (running == 0 && !uv_is_closing((uv_handle_t *)&n->news))
+        uv_close((uv_handle_t *)&n->news, NULL);
 }
 
-/* ---- leaders where control wants them ---- */
-
-/* The epoch in which the preferred replica's node supports us; 0 = there is nobody to hand over to. */
-static uint64_t preferred_epoch(const struct replica *r)
+static void on_news(uv_async_t *news)
 {
-    if (!r->is_leading || r->leader_preference == 0 || r->leader_preference == r->replica_id)
-        return 0;
-    const struct member *preferred = membership_find(group_membership(r->group), r->leader_preference);
-    if (preferred == NULL || preferred->role != MEMBER_VOTER || preferred->kind != MEMBER_STORAGE)
-        return 0;
-    return support_held_epoch(r->node->support, preferred->node_id, clock_boot_us());
+    struct node *n = news->data;
+    if (atomic_load(&n->has_failed))
+        tell_failure(n);
+    if (atomic_load(&n->is_closing))
+        join_ended(n);
 }
 
-/* A restarted replica may not campaign for a lease and its margin: who hands over to it at once leaves the group
- * without a leader until then. So its node must have supported us, in one epoch, for longer than that. */
-static bool wants_to_hand_over(struct replica *r)
-{
-    uint64_t now_us = clock_boot_us();
-    uint64_t epoch = preferred_epoch(r);
-    if (epoch == 0 || epoch != r->preferred_epoch) {
-        r->preferred_epoch = epoch;
-        r->preferred_since_us = now_us;
-        return false;
-    }
-    return now_us - r->preferred_since_us >= 2 * support_lease_us(r->node->support) &&
-           group_match_index(r->group, r->leader_preference) == group_status(r->group).last_index;
-}
+/* ---- beginning ---- */
 
-static void hand_over(struct replica *r, uint64_t to_replica)
-{
-    struct group_event event = {.kind = GROUP_EVENT_TRANSFER, .replica_id = to_replica};
-    struct group_update update;
-    (void)replica_step(r, &event, &update); /* when refused, it goes on leading */
-}
-
-static void on_leader_check(struct loop_timer *timer)
-{
-    struct node *n = timer->data;
-    for (struct replica *r = n->replicas; r != NULL; r = r->hh.next)
-        if (r->state == REPLICA_ACTIVE && wants_to_hand_over(r))
-            hand_over(r, r->leader_preference);
-    loop_timer_start(n->loop, timer, loop_now_us(n->loop) + LEADER_CHECK_US);
-}
-
-/* ---- publishing ---- */
-
-static Sluice__Controlplane__RouteReplica *to_route_replica(const Sluice__Dataplane__ReplicaAddress *from,
-                                                            struct arena *arena)
-{
-    Sluice__Controlplane__RouteReplica *to = arena_alloc(arena, sizeof *to);
-    if (to == NULL)
-        return NULL;
-    sluice__controlplane__route_replica__init(to);
-    to->replica_id = from->replica_id;
-    to->node_id = from->node_id;
-    to->zone = from->zone;
-    to->host = from->host;
-    to->port = from->port;
-    to->kind = from->kind;
-    return to;
-}
-
-static Sluice__Controlplane__GroupRoute *describe(uint64_t group_id, struct arena *arena, void *data)
-{
-    struct node *n = data;
-    struct replica *r = replica_find(n, group_id);
-    if (r == NULL || r->state != REPLICA_ACTIVE || !r->is_leading)
-        return NULL;
-    const Sluice__Dataplane__Route *route = replica_route(r, arena);
-    Sluice__Controlplane__GroupRoute *to = arena_alloc(arena, sizeof *to);
-    if (route == NULL || to == NULL)
-        return NULL;
-    sluice__controlplane__group_route__init(to);
-    to->group_id = route->group_id;
-    to->range_start = route->range_start;
-    to->range_end = route->range_end;
-    to->range_epoch = route->range_epoch;
-    to->membership_version = route->membership_version;
-    to->term = route->term;
-    to->leader_replica_id = route->leader_replica_id;
-    to->replicas = arena_alloc(arena, route->n_replicas * sizeof *to->replicas);
-    for (size_t i = 0; to->replicas != NULL && i < route->n_replicas; i++) {
-        Sluice__Controlplane__RouteReplica *replica = to_route_replica(route->replicas[i], arena);
-        if (replica != NULL)
-            to->replicas[to->n_replicas++] = replica;
-    }
-    return arena_has_failed(arena) ? NULL : to;
-}
-
-static void mark_all(struct publisher *p, void *data)
-{
-    struct node *n = data;
-    for (struct replica *r = n->replicas; r != NULL; r = r->hh.next)
-        if (r->is_leading)
-            publisher_mark(p, r->group_id);
-}
-
-/* ---- life ---- */
-
-static uint64_t report_version(void *data)
-{
-    return ((struct node *)data)->report_version;
-}
-
-static struct wire_identity identity(const struct node *n)
+static struct wire_identity wire_identity(const struct node *n)
 {
     return (struct wire_identity){n->options.cluster_id, WIRE_ROLE_NODE, n->node_id};
 }
 
-static enum err open_server(struct node *n, struct error *error)
+static uint64_t report_version(void *data)
 {
-    const struct wire_server_options options = {
-        .host = n->options.host,
-        .port = n->options.port,
-        .identity = identity(n),
-        .metrics = &n->wire_metrics,
-        .on_request = on_request,
-        .data = n,
-    };
-    return wire_server_open(n->loop, &options, &n->server, error);
+    return ((struct node *)data)->report_version;
 }
 
 /* Ready once it may vote and campaign: a rolling restart that waits for that never takes a node away while
@@ -199,16 +80,19 @@ static enum err open_server(struct node *n, struct error *error)
 static void on_ready_check(struct loop_timer *timer)
 {
     struct node *n = timer->data;
-    if (support_can_vote(n->support, clock_boot_us()))
+    bool can_vote = support_can_vote(node_support_lock(n), clock_boot_us());
+    node_support_unlock(n);
+    if (can_vote)
         n->options.on_ready(n->options.data);
     else
         loop_timer_start(n->loop, timer, loop_now_us(n->loop) + READY_CHECK_US);
 }
 
-enum err node_begin_serving(struct node *n, struct error *error)
+static enum err begin_life(struct node *n, struct error *error)
 {
     n->incarnation++;
-    if (identity_write(n->options.data_dir, n->node_id, n->incarnation) != ERR_OK)
+    const struct identity identity = {n->node_id, n->incarnation, n->shard_count};
+    if (identity_write(n->options.data_dir, &identity) != ERR_OK)
         return error_set(error, ERR_IO, "write %s/node_id", n->options.data_dir);
     const struct support_options support = {
         .node_id = n->node_id,
@@ -216,27 +100,17 @@ enum err node_begin_serving(struct node *n, struct error *error)
         .lease_us = n->options.lease_us,
     };
     n->support = support_create(&support, clock_boot_us());
-    if (n->support == NULL)
-        return ERR_NO_MEMORY;
-    peers_set_identity(n->peers, identity(n));
-    TRY(peers_set(n->peers, n->node_id, slice_from_string(n->options.zone),
-                  slice_from_string(n->options.host), n->options.port));
-    const struct publisher_options publisher = {
-        .addresses = n->options.memds,
-        .identity = identity(n),
-        .wire_metrics = &n->wire_metrics,
-        .published = &n->metrics.routes_published,
-        .describe = describe,
-        .mark_all = mark_all,
-        .data = n,
-    };
-    TRY(publisher_create(n->loop, &publisher, &n->publisher, error));
-    TRY(open_server(n, error));
-    TRY(node_restart_replicas(n, error));
+    return n->support == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+enum err node_begin_serving(struct node *n, struct error *error)
+{
+    TRY(begin_life(n, error));
+    for (uint32_t i = 0; i < n->shard_count; i++)
+        TRY(shard_begin_serving(n->shards[i], error));
+    for (uint32_t i = 1; i < n->shard_count; i++)
+        TRY(shard_start_thread(n->shards[i], error));
     node_heartbeat_start(n);
-    node_flush_start(n);
-    n->leader_check = (struct loop_timer){.fire = on_leader_check, .data = n};
-    loop_timer_start(n->loop, &n->leader_check, loop_now_us(n->loop) + LEADER_CHECK_US);
     n->ready = (struct loop_timer){.fire = on_ready_check, .data = n};
     on_ready_check(&n->ready);
     return ERR_OK;
@@ -248,12 +122,13 @@ static enum err start_goals(struct node *n, struct error *error)
     random_secret(&boot_epoch, sizeof boot_epoch);
     const struct goals_options options = {
         .addresses = n->options.control,
-        .identity = identity(n),
-        .wire_metrics = &n->wire_metrics,
+        .identity = wire_identity(n),
+        .wire_metrics = &n->shards[0]->wire_metrics,
         .node_name = n->options.name,
         .zone = n->options.zone,
         .host = n->options.host,
         .port = n->options.port,
+        .loops = n->shard_count,
         .node_id = n->node_id,
         .boot_epoch = boot_epoch,
         .fill_report = node_fill_report,
@@ -275,20 +150,45 @@ static bool has_history(const struct node *n)
 {
     size_t recovered = 0;
     wal_recovered_each(n->wal, count_recovered, &recovered);
-    return n->replicas != NULL || recovered > 0;
+    for (uint32_t i = 0; i < n->shard_count; i++)
+        recovered += n->shards[i]->replicas != NULL;
+    return recovered > 0;
+}
+
+/* How many loops: as many as the data directory has stores, whatever is asked for. */
+static enum err read_identity(struct node *n, struct error *error)
+{
+    uint32_t wanted = n->options.loops == 0 ? uv_available_parallelism() : n->options.loops;
+    struct identity identity = {.loops = wanted < NODE_LOOPS_MAX ? wanted : NODE_LOOPS_MAX};
+    enum err err = identity_read(n->options.data_dir, &identity);
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return error_set(error, err, "read %s/node_id", n->options.data_dir);
+    if (n->options.loops != 0 && identity.loops != n->options.loops)
+        log_warn("loops_kept", "setting=%u data_directory=%u", n->options.loops, identity.loops);
+    if (n->options.port + identity.loops - 1 > UINT16_MAX)
+        return error_set(error, ERR_CONFIG, "no %u ports from %u on", identity.loops, n->options.port);
+    n->node_id = identity.node_id;
+    n->incarnation = identity.incarnation;
+    n->shard_count = identity.loops;
+    return ERR_OK;
+}
+
+/* libuv's pool has four threads unless the environment says otherwise: as many for each loop, so that one loop's flush
+ * does not keep another's reads waiting. Before the pool is first used. */
+static void size_pool(const struct node *n)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%u", n->shard_count * POOL_THREADS_PER_LOOP);
+    (void)setenv("UV_THREADPOOL_SIZE", text, 0); /* no memory: then it stays at four */
 }
 
 static enum err start(struct node *n, struct metrics *metrics, struct error *error)
 {
-    TRY(metrics_add(metrics, &node_metric_table, NULL, &n->metrics));
-    TRY(metrics_add(metrics, &wire_metric_table, NULL, &n->wire_metrics));
+    TRY(read_identity(n, error));
+    size_pool(n);
     TRY(metrics_add(metrics, &wal_metric_table, NULL, &n->log_metrics));
-    n->peers = peers_create(n->loop, identity(n), &n->wire_metrics);
-    if (n->peers == NULL)
-        return ERR_NO_MEMORY;
-    enum err err = identity_read(n->options.data_dir, &n->node_id, &n->incarnation);
-    if (err != ERR_OK && err != ERR_NOT_FOUND)
-        return error_set(error, err, "read %s/node_id", n->options.data_dir);
+    for (uint32_t i = 0; i < n->shard_count; i++)
+        TRY(shard_open(n, i, metrics, &n->shards[i]));
     TRY(node_recover(n, error));
     if (n->node_id == 0 && has_history(n))
         return error_set(error, ERR_CORRUPT, "%s holds replicas and no node_id: move it away, all of it",
@@ -305,10 +205,11 @@ enum err node_create(struct loop *loop, struct metrics *metrics, const struct no
         return ERR_NO_MEMORY;
     n->options = *options;
     n->loop = loop;
-    arena_init(&n->arena, ARENA_BLOCK, ARENA_MAX);
-    buffer_init(&n->scratch, SCRATCH_MAX);
-    buffer_init(&n->fields, SCRATCH_MAX);
-    buffer_init(&n->kept_peers, SCRATCH_MAX);
+    pthread_mutex_init(&n->support_lock, NULL);
+    buffer_init(&n->kept_peers, KEPT_PEERS_MAX);
+    if (uv_async_init(&loop->uv, &n->news, on_news) != 0)
+        return error_set(error, ERR_IO, "open the node's news");
+    n->news.data = n;
     /* A node that cannot start ends its process: what it had begun to hold goes with that. */
     TRY(start(n, metrics, error));
     *ret_node = n;
@@ -317,24 +218,22 @@ enum err node_create(struct loop *loop, struct metrics *metrics, const struct no
 
 /* ---- going ---- */
 
-static uint32_t hand_all_over(struct node *n)
+static void on_drain(struct mailbox_message *message)
 {
-    uint32_t led = 0;
-    for (struct replica *r = n->replicas; r != NULL; r = r->hh.next) {
-        if (r->state != REPLICA_ACTIVE || !r->is_leading)
-            continue;
-        led++;
-        hand_over(r, 0);
-    }
-    return led;
+    shard_drain(((struct shard_signal *)message)->shard);
 }
 
-static void on_drain_check(struct loop_timer *timer)
+/* One that does not hear it has nobody to hand over to in time. */
+static void drain_other(struct node *n, struct shard *s)
 {
-    struct node *n = timer->data;
-    if (hand_all_over(n) > 0 && loop_now_us(n->loop) < n->drain_until_us)
-        loop_timer_start(n->loop, timer, loop_now_us(n->loop) + DRAIN_CHECK_US);
-    else
+    s->drain = (struct shard_signal){.message.deliver = on_drain, .shard = s};
+    if (s->is_running && mailbox_post(s->mailbox, &s->drain.message) == ERR_OK)
+        n->draining++;
+}
+
+void node_on_drained(struct node *n)
+{
+    if (--n->draining == 0 && !atomic_load(&n->is_closing))
         n->on_drained(n->on_drained_data);
 }
 
@@ -342,67 +241,94 @@ void node_drain(struct node *n, void (*drained)(void *data), void *data)
 {
     n->on_drained = drained;
     n->on_drained_data = data;
-    n->drain_until_us = loop_now_us(n->loop) + DRAIN_US;
-    loop_timer_stop(n->loop, &n->leader_check);
-    n->leader_check = (struct loop_timer){.fire = on_drain_check, .data = n};
-    on_drain_check(&n->leader_check);
+    n->draining = 1;
+    for (uint32_t i = 1; i < n->shard_count; i++)
+        drain_other(n, n->shards[i]);
+    shard_drain(n->shards[0]);
+}
+
+static void on_close(struct mailbox_message *message)
+{
+    shard_close(((struct shard_signal *)message)->shard);
+}
+
+/* One whose mailbox is full has stood still for long: the daemon ends without it when its time is up. */
+static void close_other(struct shard *s)
+{
+    s->close = (struct shard_signal){.message.deliver = on_close, .shard = s};
+    if (!s->is_running)
+        shard_close(s);
+    else if (mailbox_post(s->mailbox, &s->close.message) != ERR_OK)
+        log_error("loop_stuck", "loop=%u", s->index);
 }
 
 void node_close(struct node *n)
 {
-    n->is_closing = true;
+    atomic_store(&n->is_closing, true);
     loop_timer_stop(n->loop, &n->heartbeat);
-    node_flush_stop(n);
-    loop_timer_stop(n->loop, &n->leader_check);
     loop_timer_stop(n->loop, &n->ready);
     goals_destroy(n->goals);
     n->goals = NULL;
-    publisher_destroy(n->publisher);
-    for (struct replica *r = n->replicas; r != NULL; r = r->hh.next)
-        replica_stop(r, r->state == REPLICA_ACTIVE ? REPLICA_CREATING : r->state);
-    if (n->server != NULL)
-        wire_server_close(n->server, NULL, NULL);
-    peers_destroy(n->peers);
-    if (n->port != NULL)
-        wal_port_close(n->port, NULL, NULL);
+    for (uint32_t i = 1; i < n->shard_count; i++)
+        close_other(n->shards[i]);
+    shard_close(n->shards[0]);
+    join_ended(n);
+}
+
+/* Loops that never ran have their handles' ends before them. */
+static bool has_ended(struct node *n)
+{
+    bool has_ended = true;
+    for (uint32_t i = 0; i < n->shard_count; i++) {
+        struct shard *s = n->shards[i];
+        if (i > 0 && !s->is_running)
+            loop_run(s->loop);
+        has_ended = has_ended && !s->is_running && s->port == NULL;
+    }
+    return has_ended;
 }
 
 void node_destroy(struct node *n)
 {
-    if (n == NULL)
+    if (n == NULL || !has_ended(n))
         return;
-    while (n->replicas != NULL)
-        replica_destroy(n->replicas);
-    while (n->removed != NULL) {
-        struct removed_replica *gone = n->removed;
-        n->removed = gone->next;
-        memory_free(gone);
-    }
+    for (uint32_t i = 0; i < n->shard_count; i++)
+        shard_destroy(n->shards[i]);
     wal_close(n->wal);
-    store_close(n->store);
+    node_forget_reports(n);
     support_destroy(n->support);
-    buffer_deinit(&n->scratch);
-    buffer_deinit(&n->fields);
+    pthread_mutex_destroy(&n->support_lock);
     buffer_deinit(&n->kept_peers);
-    arena_deinit(&n->arena);
     memory_free(n);
 }
 
-void node_show(struct buffer *to, void *data)
+/* ---- looking in ---- */
+
+static void show_shard(struct buffer *to, void *data)
 {
-    struct node *n = data;
+    const struct shard *s = data;
     static const char *const states[] = {"creating", "created", "active", "quarantined", "removing"};
     static const char *const roles[] = {"follower", "pre-candidate", "candidate", "leader"};
-    for (struct replica *r = n->replicas; r != NULL; r = r->hh.next) {
-        struct group_status s = group_status(r->group);
+    for (struct replica *r = s->replicas; r != NULL; r = r->hh.next) {
+        struct group_status g = group_status(r->group);
         buffer_append_format(to,
-                             "group=%llu replica=%llu state=%s role=%s%s term=%llu first=%llu last=%llu "
-                             "commit=%llu applied=%llu pending=%llu\n",
-                             (unsigned long long)r->group_id, (unsigned long long)r->replica_id,
-                             states[r->state], roles[s.role], r->is_leading ? " leading" : "",
-                             (unsigned long long)s.term, (unsigned long long)s.first_index,
-                             (unsigned long long)s.last_index, (unsigned long long)s.commit_index,
+                             "group=%llu replica=%llu loop=%u state=%s role=%s%s term=%llu first=%llu "
+                             "last=%llu commit=%llu applied=%llu pending=%llu\n",
+                             (unsigned long long)r->group_id, (unsigned long long)r->replica_id, s->index,
+                             states[r->state], roles[g.role], r->is_leading ? " leading" : "",
+                             (unsigned long long)g.term, (unsigned long long)g.first_index,
+                             (unsigned long long)g.last_index, (unsigned long long)g.commit_index,
                              (unsigned long long)partition_applied_index(r->partition),
                              (unsigned long long)partition_pending_count(r->partition));
     }
+}
+
+enum err node_show(struct node *n, uint64_t timeout_us, struct buffer *to)
+{
+    for (uint32_t i = 0; i < n->shard_count; i++) {
+        struct shard *s = n->shards[i];
+        if (i == 0 || atomic_load(&s->is_running)) /* else it has nothing yet */
+            TRY(mailbox_ask(s->mailbox, show_shard, s, timeout_us, to));
+    }
+    return ERR_OK;
 }

@@ -1,9 +1,12 @@
-/* What the files of the node daemon share. One loop owns everything here, except what a comment says. */
+/* What the files of the node daemon share. A node has one or several shards, each with a loop and a thread of its own that
+ * owns all of it, except what a comment says; the first shard's thread owns the node. */
 #pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/hash.h"
 #include "base/log.h"
-#include "base/loop.h"
 #include "base/random.h"
 #include "base/wire.h"
 #include "dataplane/log/wal.h"
@@ -39,7 +42,7 @@ enum replica_state {
 };
 
 struct replica {
-    struct node *node;
+    struct shard *shard;
     uint64_t group_id;
     uint64_t replica_id;
     enum member_kind kind;
@@ -78,70 +81,132 @@ struct replica {
     uint32_t log_reads_in_flight;
     uint32_t pool_reads_in_flight;
 
-    uint64_t report_version; /* node.report_version when its report last changed */
+    bool is_unreported; /* its report has changed: it is in the shard's list */
+    struct replica *next_unreported;
     uint64_t published_term;
     UT_hash_handle hh;
 };
 
-/* A replica that is gone: reported until control has heard it. */
+/* A replica that is gone, on its way to the reports. */
 struct removed_replica {
     struct removed_replica *next;
     uint64_t group_id;
     uint64_t replica_id;
-    uint64_t report_version;
 };
 
-struct node {
-    struct node_options options;
+/* What control is to hear of a replica; role 4: it is gone (controlplane.proto). */
+struct report {
+    uint64_t replica_id;
+    uint64_t group_id;
+    uint32_t role;
+    uint64_t term;
+    uint64_t membership_version;
+    uint64_t applied_index;
+    uint64_t schema_version;
+    uint64_t range_epoch;
+    uint64_t creation_id;
+    uint64_t version; /* node.report_version when it last changed */
+    UT_hash_handle hh;
+};
+
+/* A word from one shard to another that needs no memory: under way at most once at a time. */
+struct shard_signal {
+    struct mailbox_message message;
+    struct shard *shard; /* whom it is about */
+};
+
+/* What one loop of the node holds: the replicas of the groups whose id, divided by the number of loops, leaves its index. */
+struct shard {
+    struct node *node;
+    uint32_t index;
     struct loop *loop;
+    struct mailbox *mailbox; /* into the loop, from any thread */
+    struct loop own_loop;    /* the first shard has the daemon's */
+    struct mailbox own_mailbox;
+    pthread_t thread;
+    atomic_bool is_running; /* its thread was started, and not yet joined */
+    atomic_bool has_ended;  /* the last that its thread says */
+
     struct node_metrics metrics;
     struct wire_metrics wire_metrics;
-    struct wal_metrics log_metrics;
-    uint32_t node_id; /* 0 until control gave one */
-    uint32_t
-        incarnation; /* of this start: one more than the last one's, durable before the first heartbeat */
-
-    struct wal *wal;
     struct wal_port *port;
     struct store *store;
-    struct support *support;
     struct peers *peers;
     struct wire_server *server;
     struct publisher *publisher;
-    struct goals *goals;
     struct replica *replicas; /* by group_id */
-    struct removed_replica *removed;
-    uint64_t report_version;
 
-    struct loop_timer heartbeat;
+    struct replica *unreported;
+    struct removed_replica *removed;
+    struct loop_task report;
+    struct loop_timer report_retry;
+
+    struct loop_timer proof;
     struct loop_timer flush;
     struct loop_timer leader_check;
-    struct loop_timer ready;
     struct random random;      /* of the flushes' times */
     struct flushing *flushing; /* NULL: none is under way */
-    void (*on_drained)(void *data);
-    void *on_drained_data;
     uint64_t drain_until_us;
+    struct shard_signal drain, drained, close, tick;
+    atomic_bool is_tick_under_way;
+
     uint64_t appends_in_flight;
-    uint64_t append_progress_us; /* boot clock: the last time that the log moved, or began to be waited for */
-    struct arena arena;          /* for decoding one message */
-    struct buffer scratch;       /* for encoding one message */
+    /* Proofs of progress, boot clock, for the node's heartbeats: when the loop last turned, and since when the log has
+     * not moved although an append waits for it (0: none waits). */
+    atomic_uint_fast64_t turned_us;
+    atomic_uint_fast64_t log_waits_since_us;
+
+    struct arena arena;    /* for decoding one message */
+    struct buffer scratch; /* for encoding one message */
     struct buffer fields;
-    struct buffer kept_peers; /* as last written to the store */
     bool is_closing;
-    bool has_failed; /* the log or the store has: the process goes down */
 };
 
+/* Read by all shards: what was set before their threads started, and what says so. */
+struct node {
+    struct node_options options;
+    struct loop *loop; /* the first shard's */
+    uint32_t node_id;  /* 0 until control gave one; the other shards' threads start after that */
+    uint32_t
+        incarnation; /* of this start: one more than the last one's, durable before the first heartbeat */
+    uint32_t shard_count;
+    struct shard *shards[NODE_LOOPS_MAX];
+
+    struct wal_metrics log_metrics;
+    struct wal *wal;              /* all shards; each has its port */
+    pthread_mutex_t support_lock; /* guards what follows, never across I/O or a callback: node_support_lock */
+    struct support *support;
+
+    struct goals *goals;
+    struct report *reports; /* by replica_id, as the shards told them */
+    uint64_t report_version;
+    struct buffer kept_peers; /* as last written to the store */
+
+    struct loop_timer heartbeat;
+    struct loop_timer ready;
+    uv_async_t news; /* from the other shards: one has failed, one has ended */
+    void (*on_drained)(void *data);
+    void *on_drained_data;
+    uint32_t draining; /* shards that have not handed all over yet */
+    bool is_failure_told;
+    atomic_bool is_closing; /* all shards: it goes down anyway */
+    atomic_bool has_failed; /* all shards: the log or a store has; the process goes down */
+};
+
+static inline struct shard *node_shard_of(const struct node *n, uint64_t group_id)
+{
+    return n->shards[loop_of_group(group_id, n->shard_count)];
+}
+
 /* ---- replica.c: life ---- */
-struct replica *replica_find(struct node *n, uint64_t group_id);
-/* NULL without memory; in the node's table, state CREATING. */
-struct replica *replica_create(struct node *n, uint64_t group_id, uint64_t replica_id, enum member_kind kind);
+struct replica *replica_find(struct shard *s, uint64_t group_id);
+/* NULL without memory; in the shard's table, state CREATING. */
+struct replica *replica_create(struct shard *s, uint64_t group_id, uint64_t replica_id,
+                               enum member_kind kind);
 /* Out of the table and freed; everything asynchronous must have ended. */
 void replica_destroy(struct replica *r);
 enum err replica_set_range(struct replica *r, struct slice start, struct slice end,
                            uint64_t epoch) MUST_CHECK;
-/* Its report to control has changed. */
-void replica_report(struct replica *r);
 /* It acts no more: whoever waits is turned away, timers stop. */
 void replica_stop(struct replica *r, enum replica_state state);
 /* Set it aside because of damage. */
@@ -153,7 +218,10 @@ enum err replica_step(struct replica *r, struct group_event *event, struct group
 void replica_tick(struct replica *r);
 /* Write what an update wants on disk (group_bootstrap's, outside of a step). */
 enum err replica_persist(struct replica *r, const struct group_persist *persist) MUST_CHECK;
-void replica_on_frame(struct node *n, struct wire_call call, const struct frame *frame);
+void replica_on_frame(struct shard *s, struct wire_call call, const struct frame *frame);
+/* The gates of the core, with the node's support as it is now. */
+bool replica_can_serve_strong(struct replica *r);
+bool replica_can_serve_eventual(struct replica *r);
 /* The route that this leader publishes and hints at; in the arena. NULL without memory. */
 Sluice__Dataplane__Route *replica_route(struct replica *r, struct arena *arena);
 
@@ -168,8 +236,8 @@ void replica_lose_term(struct replica *r);
 enum err replica_replay(struct replica *r, uint64_t stored_index) MUST_CHECK;
 
 /* ---- request_read.c, request_write.c ---- */
-void request_on_read(struct node *n, struct wire_call call, const struct frame *frame);
-void request_on_write(struct node *n, struct wire_call call, const struct frame *frame);
+void request_on_read(struct shard *s, struct wire_call call, const struct frame *frame);
+void request_on_write(struct shard *s, struct wire_call call, const struct frame *frame);
 void request_reply_read(struct wire_call call, Sluice__Dataplane__Status status,
                         Sluice__Dataplane__Route *route, struct slice item);
 void request_reply_write(struct wire_call call, Sluice__Dataplane__Status status,
@@ -177,53 +245,107 @@ void request_reply_write(struct wire_call call, Sluice__Dataplane__Status status
 /* The row of a write whose id was applied meanwhile. */
 void request_answer_repeat(struct replica *r, struct write_wait *wait);
 
-/* ---- node_create.c ---- */
+/* ---- shard.c: life, requests, leaders ---- */
+/* Blocking, before the loop runs. index > 0: with a loop of its own. What a failed one holds goes with the process. */
+enum err shard_open(struct node *n, uint32_t index, struct metrics *metrics,
+                    struct shard **ret_shard) MUST_CHECK;
+/* The node's id and support are there: begin to listen, let the recovered replicas act. Before the thread runs. */
+enum err shard_begin_serving(struct shard *s, struct error *error) MUST_CHECK;
+/* ERR_NO_MEMORY: no thread. */
+enum err shard_start_thread(struct shard *s, struct error *error) MUST_CHECK;
+/* On its loop. Hands leaderships over; then node_on_drained. */
+void shard_drain(struct shard *s);
+/* On its loop, or before that ran. Asynchronous: all handles close, so that the loop ends. */
+void shard_close(struct shard *s);
+/* Its thread has ended, and its loop, if that ran. */
+void shard_destroy(struct shard *s);
+void shard_tick(struct shard *s);
+
+/* ---- shard_create.c ---- */
 /* The replicas that one answer of control creates; they share a flush of the store. NULL without memory. */
-struct creation *node_create_begin(struct node *n, size_t goal_count);
+struct creation *creation_begin(struct shard *s, size_t goal_count);
 /* Create the goal's replica, or set it aside as lost when it was created before. false: not now, the goal comes again. */
-bool node_create_replica(struct node *n, const Sluice__Controlplane__ReplicaGoal *goal,
-                         struct creation *creation);
-void node_create_end(struct creation *creation);
+bool creation_add(struct creation *creation, const Sluice__Controlplane__ReplicaGoal *goal);
+void creation_end(struct creation *creation);
 /* Its first hard state is durable. */
 void replica_created(struct replica *r);
 /* Control says which creation may act (0: it has not heard of any). */
 void replica_confirm(struct replica *r, uint64_t creation_id);
 
-/* ---- node_goals.c ---- */
-bool node_on_goals(const Sluice__Controlplane__NodeGoals *goals, void *data);
-void node_fill_report(uint64_t since_version, Sluice__Controlplane__NodeHeartbeat *heartbeat,
-                      struct arena *arena, void *data);
-/* Become who we are: support, server, first ticks. */
-enum err node_begin_serving(struct node *n, struct error *error) MUST_CHECK;
+/* ---- shard_goals.c ---- */
+/* Take up the goals of this shard's groups, and all nodes' addresses. false: not all of them; they come again. */
+bool shard_take_goals(struct shard *s, const Sluice__Controlplane__NodeGoals *goals);
 
-/* ---- node_recover.c, and the rows that it reads (docs/formats/replica.md) ---- */
+/* ---- shard_recover.c, and the rows that it reads (docs/formats/replica.md) ---- */
 #define NODE_META_REPLICA "replica"       /* of a group: who we are in it, and its range */
 #define NODE_META_CHECKPOINT "checkpoint" /* of a group: docs/formats/entry.md */
 #define NODE_META_IDS "ids/"              /* of a group, then the chunk's name, big-endian: request ids */
-#define NODE_META_NODES "nodes"           /* of group 0: the other nodes' addresses */
+#define NODE_META_NODES "nodes" /* of group 0, in the first shard's store: the other nodes' addresses */
 enum { NODE_META_IDS_BYTES = sizeof NODE_META_IDS - 1 + 8 };
 void node_meta_ids_name(uint64_t name, uint8_t ret_key[NODE_META_IDS_BYTES]);
-/* Blocking, before the loop runs: store, log, replicas as they were. */
-enum err node_recover(struct node *n, struct error *error) MUST_CHECK;
+/* Blocking: the store, and the replicas as they were in it. */
+enum err shard_load_store(struct shard *s, struct error *error) MUST_CHECK;
+/* A record of the log that is of this shard's groups. */
+enum err shard_load_record(struct shard *s, const struct segment_record *record) MUST_CHECK;
 /* Let the recovered replicas act; when the node's id and support are there. */
-enum err node_restart_replicas(struct node *n, struct error *error) MUST_CHECK;
+enum err shard_restart_replicas(struct shard *s, struct error *error) MUST_CHECK;
 void replica_row_encode(const struct replica *r, struct buffer *to);
+
+/* ---- shard_flush.c ---- */
+void shard_flush_start(struct shard *s);
+void shard_flush_stop(struct shard *s);
+
+/* ---- shard_report.c: what control is to hear ---- */
+/* Its report to control has changed. */
+void replica_report(struct replica *r);
+/* It was removed here, or never was. */
+void shard_report_removed(struct shard *s, uint64_t group_id, uint64_t replica_id);
+/* A replica that is destroyed is not reported any more. */
+void replica_unreport(struct replica *r);
+/* Hand all that has changed to the node. false: no memory or no room now; it is tried again. */
+bool shard_report_all(struct shard *s);
+void shard_report_init(struct shard *s);
+void shard_report_close(struct shard *s);
+void node_fill_report(uint64_t since_version, Sluice__Controlplane__NodeHeartbeat *heartbeat,
+                      struct arena *arena, void *data);
+void node_forget_reports(struct node *n);
+
+/* ---- node.c ---- */
+/* Become who we are: support, servers, first ticks, the other shards' threads. */
+enum err node_begin_serving(struct node *n, struct error *error) MUST_CHECK;
+void node_on_drained(struct node *n);
+/* From any thread: the node cannot go on (log or store failed): say so and go down; the process is started again. */
+void node_fail(struct node *n, const char *what, enum err err);
+
+/* ---- node_goals.c ---- */
+void node_on_goals(const Sluice__Controlplane__NodeGoals *goals, void *data);
+
+/* ---- node_recover.c ---- */
+/* Blocking, before any loop runs: stores, log, replicas as they were. */
+enum err node_recover(struct node *n, struct error *error) MUST_CHECK;
 /* Put the addresses of all nodes into the store; durable with its next flush. */
 void node_keep_peers(struct node *n);
 
-/* ---- node_flush.c ---- */
-void node_flush_start(struct node *n);
-void node_flush_stop(struct node *n);
-
 /* ---- node_heartbeat.c ---- */
 void node_heartbeat_start(struct node *n);
+/* On the first shard. */
 void node_on_heartbeat(struct node *n, struct wire_call call, const struct frame *frame);
+/* The support object, alone; for a call or two of the core. */
+struct support *node_support_lock(struct node *n);
+void node_support_unlock(struct node *n);
+/* From time to time the shard's loop proves that it turns. */
+void shard_proof_start(struct shard *s);
+/* An append waits for the log; one was reported. */
+void shard_append_begins(struct shard *s);
+void shard_append_ends(struct shard *s);
 
-/* ---- identity.c: small files that must survive ---- */
+/* ---- identity.c: a small file that must survive ---- */
+struct identity {
+    uint32_t node_id;
+    uint32_t incarnation; /* how often it has started */
+    uint32_t loops;       /* its stores: fixed when the node first began */
+};
 /* ERR_NOT_FOUND: first start. ERR_CORRUPT, ERR_IO */
-enum err identity_read(const char *directory, uint32_t *ret_node_id, uint32_t *ret_incarnation) MUST_CHECK;
+enum err identity_read(const char *directory, struct identity *ret_identity) MUST_CHECK;
 /* Durable when it returns. */
-enum err identity_write(const char *directory, uint32_t node_id, uint32_t incarnation) MUST_CHECK;
-
-/* The node cannot go on (log or store failed): say so and go down; the process is started again. */
-void node_fail(struct node *n, const char *what, enum err err);
+enum err identity_write(const char *directory, const struct identity *identity) MUST_CHECK;

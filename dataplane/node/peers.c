@@ -8,8 +8,8 @@
 
 struct peer {
     struct peer_address address;
-    struct wire_client *clients[PEER_CHANNEL_COUNT]; /* NULL until used */
     UT_hash_handle hh;
+    struct wire_client *clients[][PEER_CHANNEL_COUNT]; /* of each of its loops; NULL until used */
 };
 
 struct peers {
@@ -39,10 +39,12 @@ void peers_set_identity(struct peers *p, struct wire_identity identity)
 
 static void disconnect(struct peer *peer)
 {
-    for (int i = 0; i < PEER_CHANNEL_COUNT; i++) {
-        if (peer->clients[i] != NULL)
-            wire_client_close(peer->clients[i], NULL, NULL);
-        peer->clients[i] = NULL;
+    for (uint32_t loop = 0; loop < peer->address.loops; loop++) {
+        for (int i = 0; i < PEER_CHANNEL_COUNT; i++) {
+            if (peer->clients[loop][i] != NULL)
+                wire_client_close(peer->clients[loop][i], NULL, NULL);
+            peer->clients[loop][i] = NULL;
+        }
     }
 }
 
@@ -66,36 +68,41 @@ static struct peer *find(const struct peers *p, uint32_t node_id)
     return peer;
 }
 
-static enum err add(struct peers *p, uint32_t node_id, struct peer **ret_peer)
+enum err peer_address_set(struct peer_address *address, struct slice zone, struct slice host, uint32_t port,
+                          uint32_t loops)
 {
-    struct peer *peer = memory_zalloc(sizeof *peer);
-    if (peer == NULL)
-        return ERR_NO_MEMORY;
-    peer->address.node_id = node_id;
-    HASH_ADD(hh, p->by_id, address.node_id, sizeof peer->address.node_id, peer);
-    if (HASH_ADD_FAILED(peer)) {
-        memory_free(peer);
-        return ERR_NO_MEMORY;
-    }
-    *ret_peer = peer;
+    loops = loops == 0 ? 1 : loops;
+    if (zone.length >= PEER_ZONE_BYTES || host.length >= PEER_HOST_BYTES || loops > UINT16_MAX ||
+        port > UINT16_MAX - (loops - 1))
+        return ERR_LIMIT;
+    address->port = (uint16_t)port;
+    address->loops = (uint16_t)loops;
+    snprintf(address->zone, sizeof address->zone, "%.*s", SLICE_PRINTF(zone));
+    snprintf(address->host, sizeof address->host, "%.*s", SLICE_PRINTF(host));
     return ERR_OK;
 }
 
-enum err peers_set(struct peers *p, uint32_t node_id, struct slice zone, struct slice host, uint16_t port)
+static bool is_same(const struct peer_address *a, const struct peer_address *b)
 {
-    if (zone.length >= PEER_ZONE_BYTES || host.length >= PEER_HOST_BYTES)
-        return ERR_LIMIT;
-    struct peer *peer = find(p, node_id);
-    if (peer == NULL)
-        TRY(add(p, node_id, &peer));
-    struct peer_address *a = &peer->address;
-    if (a->port == port && slice_equal_string(host, a->host) && slice_equal_string(zone, a->zone))
+    return a->port == b->port && a->loops == b->loops && strcmp(a->host, b->host) == 0 &&
+           strcmp(a->zone, b->zone) == 0;
+}
+
+enum err peers_set(struct peers *p, const struct peer_address *address)
+{
+    const struct peer *known = find(p, address->node_id);
+    if (known != NULL && is_same(&known->address, address))
         return ERR_OK;
-    disconnect(peer);
-    a->port = port;
-    snprintf(a->zone, sizeof a->zone, "%.*s", SLICE_PRINTF(zone));
-    snprintf(a->host, sizeof a->host, "%.*s", SLICE_PRINTF(host));
-    return ERR_OK;
+    struct peer *peer = memory_zalloc(sizeof *peer + address->loops * sizeof peer->clients[0]);
+    if (peer == NULL)
+        return ERR_NO_MEMORY;
+    peer->address = *address;
+    peers_remove(p, address->node_id);
+    HASH_ADD(hh, p->by_id, address.node_id, sizeof peer->address.node_id, peer);
+    if (!HASH_ADD_FAILED(peer))
+        return ERR_OK;
+    memory_free(peer);
+    return ERR_NO_MEMORY;
 }
 
 void peers_remove(struct peers *p, uint32_t node_id)
@@ -121,33 +128,34 @@ void peers_each(const struct peers *p, void (*each)(const struct peer_address *a
         each(&peer->address, data);
 }
 
-static enum err connect_channel(struct peers *p, struct peer *peer, enum peer_channel channel)
+static enum err connect_channel(struct peers *p, struct peer *peer, uint32_t loop, enum peer_channel channel)
 {
     char name[PEER_HOST_BYTES];
-    snprintf(name, sizeof name, "node-%u-%s", peer->address.node_id, channel_names[channel]);
+    snprintf(name, sizeof name, "node-%u/%u-%s", peer->address.node_id, loop, channel_names[channel]);
     const struct wire_client_options options = {
         .name = name,
         .host = peer->address.host,
-        .port = peer->address.port,
+        .port = (uint16_t)(peer->address.port + loop),
         .identity = p->identity,
         .peer_node_id = peer->address.node_id,
         .metrics = p->metrics,
     };
     struct error error = {.code = ERR_OK};
-    enum err err = wire_client_open(p->loop, &options, &peer->clients[channel], &error);
+    enum err err = wire_client_open(p->loop, &options, &peer->clients[loop][channel], &error);
     if (err != ERR_OK)
         log_warn("peer_unusable", "node=%u reason=\"%s\"", peer->address.node_id, error.text);
     return err;
 }
 
-enum err peers_send(struct peers *p, uint32_t node_id, enum peer_channel channel,
+enum err peers_send(struct peers *p, uint32_t node_id, uint64_t group_id, enum peer_channel channel,
                     const struct wire_message *message)
 {
     ASSERT(channel < PEER_CHANNEL_COUNT);
     struct peer *peer = find(p, node_id);
     if (peer == NULL)
         return ERR_NOT_FOUND;
-    if (peer->clients[channel] == NULL)
-        TRY(connect_channel(p, peer, channel));
-    return wire_client_send(peer->clients[channel], message);
+    uint32_t loop = loop_of_group(group_id, peer->address.loops);
+    if (peer->clients[loop][channel] == NULL)
+        TRY(connect_channel(p, peer, loop, channel));
+    return wire_client_send(peer->clients[loop][channel], message);
 }

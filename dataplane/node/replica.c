@@ -4,10 +4,10 @@
 
 enum { SCHEMA_BYTES_MAX = 256 * 1024 };
 
-struct replica *replica_find(struct node *n, uint64_t group_id)
+struct replica *replica_find(struct shard *s, uint64_t group_id)
 {
     struct replica *r;
-    HASH_FIND(hh, n->replicas, &group_id, sizeof group_id, r);
+    HASH_FIND(hh, s->replicas, &group_id, sizeof group_id, r);
     return r;
 }
 
@@ -35,12 +35,12 @@ static void on_work(struct loop_task *task)
     replica_apply(r);
 }
 
-struct replica *replica_create(struct node *n, uint64_t group_id, uint64_t replica_id, enum member_kind kind)
+struct replica *replica_create(struct shard *s, uint64_t group_id, uint64_t replica_id, enum member_kind kind)
 {
     struct replica *r = memory_zalloc(sizeof *r);
     if (r == NULL)
         return NULL;
-    r->node = n;
+    r->shard = s;
     r->group_id = group_id;
     r->replica_id = replica_id;
     r->kind = kind;
@@ -55,22 +55,22 @@ struct replica *replica_create(struct node *n, uint64_t group_id, uint64_t repli
     const struct group_options options = {
         .group_id = group_id,
         .replica_id = replica_id,
-        .node_id = n->node_id,
+        .node_id = s->node->node_id,
         .kind = kind,
         .seed = seed,
     };
     r->group = group_create(&options);
     r->partition = partition_create(0);
-    HASH_ADD(hh, n->replicas, group_id, sizeof r->group_id, r);
+    HASH_ADD(hh, s->replicas, group_id, sizeof r->group_id, r);
     if (r->group == NULL || r->partition == NULL || HASH_ADD_FAILED(r)) {
         if (!HASH_ADD_FAILED(r))
-            HASH_DEL(n->replicas, r);
+            HASH_DEL(s->replicas, r);
         group_destroy(r->group);
         partition_destroy(r->partition);
         memory_free(r);
         return NULL;
     }
-    metric_set(&n->metrics.groups, HASH_COUNT(n->replicas));
+    metric_set(&s->metrics.groups, HASH_COUNT(s->replicas));
     return r;
 }
 
@@ -85,13 +85,14 @@ static void free_range(struct replica *r)
 
 void replica_destroy(struct replica *r)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     ASSERT(r->pool_reads_in_flight == 0 && r->log_reads_in_flight == 0 && r->waits == NULL);
-    loop_timer_stop(n->loop, &r->wake);
-    loop_timer_stop(n->loop, &r->apply_retry);
-    loop_undefer(n->loop, &r->work);
-    HASH_DEL(n->replicas, r);
-    metric_set(&n->metrics.groups, HASH_COUNT(n->replicas));
+    loop_timer_stop(s->loop, &r->wake);
+    loop_timer_stop(s->loop, &r->apply_retry);
+    loop_undefer(s->loop, &r->work);
+    replica_unreport(r);
+    HASH_DEL(s->replicas, r);
+    metric_set(&s->metrics.groups, HASH_COUNT(s->replicas));
     partition_destroy(r->partition); /* before the entries that its pending writes view */
     group_destroy(r->group);
     entry_cache_deinit(&r->entries);
@@ -117,26 +118,19 @@ enum err replica_set_range(struct replica *r, struct slice start, struct slice e
     return ERR_OK;
 }
 
-void replica_report(struct replica *r)
-{
-    r->report_version = ++r->node->report_version;
-    if (r->node->goals != NULL)
-        goals_report(r->node->goals);
-}
-
 void replica_stop(struct replica *r, enum replica_state state)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     replica_lose_term(r);
     r->state = state;
-    loop_timer_stop(n->loop, &r->wake);
-    loop_timer_stop(n->loop, &r->apply_retry);
-    loop_undefer(n->loop, &r->work);
+    loop_timer_stop(s->loop, &r->wake);
+    loop_timer_stop(s->loop, &r->apply_retry);
+    loop_undefer(s->loop, &r->work);
 }
 
 void replica_quarantine(struct replica *r, const char *reason)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     if (r->state == REPLICA_QUARANTINED || r->state == REPLICA_REMOVING)
         return;
     log_error("replica_quarantined", "group=%llu replica=%llu reason=%s", (unsigned long long)r->group_id,
@@ -146,6 +140,6 @@ void replica_quarantine(struct replica *r, const char *reason)
     if (r->state == REPLICA_ACTIVE)
         (void)replica_step(r, &halt, &update); /* says nothing that could fail here */
     replica_stop(r, REPLICA_QUARANTINED);
-    metric_set(&n->metrics.groups_quarantined, metric_value(&n->metrics.groups_quarantined) + 1);
+    metric_set(&s->metrics.groups_quarantined, metric_value(&s->metrics.groups_quarantined) + 1);
     replica_report(r);
 }

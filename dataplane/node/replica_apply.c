@@ -53,7 +53,7 @@ static void put_ids(struct replica *r, uint64_t name, struct slice bytes)
 static void save_ids(struct replica *r, size_t least)
 {
     struct request_ids *ids = partition_request_ids(r->partition);
-    struct buffer *bytes = &r->node->scratch;
+    struct buffer *bytes = &r->shard->scratch;
     uint64_t name;
     while (request_ids_unsaved_count(ids) >= least) {
         buffer_clear(bytes);
@@ -99,13 +99,13 @@ static bool fill_batch(struct replica *r)
         return false;
     save_ids(r, IDS_CHUNK);
     store_batch_set_applied(r->batch, r->group_id, r->replica_id, index - 1, r->applied_term);
-    metric_add(&r->node->metrics.entries_applied, index - first);
+    metric_add(&r->shard->metrics.entries_applied, index - first);
     return true;
 }
 
 static void answer(struct replica *r, struct write_wait *wait)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     if (wait->is_repeat) {
         request_answer_repeat(r, wait);
         return;
@@ -116,8 +116,8 @@ static void answer(struct replica *r, struct write_wait *wait)
     else if (wait->answer.status == WRITE_STATUS_INVALID)
         status = SLUICE__DATAPLANE__STATUS__INVALID;
     request_reply_write(wait->call, status, &wait->answer, NULL, wait->is_proposed ? wait->index : 0);
-    metric_increment(wait->is_proposed ? &n->metrics.writes_applied : &n->metrics.writes_refused);
-    metric_record(&n->metrics.write_time, clock_boot_us() - wait->arrived_us);
+    metric_increment(wait->is_proposed ? &s->metrics.writes_applied : &s->metrics.writes_refused);
+    metric_record(&s->metrics.write_time, clock_boot_us() - wait->arrived_us);
 }
 
 static struct write_wait *pop(struct replica *r)
@@ -141,10 +141,10 @@ static void answer_applied(struct replica *r)
 
 void replica_lose_term(struct replica *r)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     if (r->is_leading) {
-        metric_increment(&n->metrics.leads_lost);
-        metric_set(&n->metrics.groups_led, metric_value(&n->metrics.groups_led) - 1);
+        metric_increment(&s->metrics.leads_lost);
+        metric_set(&s->metrics.groups_led, metric_value(&s->metrics.groups_led) - 1);
     }
     r->is_leading = r->wants_lead = r->has_proposed_schema = r->has_unflushed_proposals = false;
     partition_drop_pending(r->partition);
@@ -153,7 +153,7 @@ void replica_lose_term(struct replica *r)
         Sluice__Dataplane__Status status =
             wait->is_proposed ? SLUICE__DATAPLANE__STATUS__UNKNOWN : SLUICE__DATAPLANE__STATUS__NOT_APPLIED;
         request_reply_write(wait->call, status, NULL, NULL, 0);
-        metric_increment(wait->is_proposed ? &n->metrics.writes_unknown : &n->metrics.writes_not_applied);
+        metric_increment(wait->is_proposed ? &s->metrics.writes_unknown : &s->metrics.writes_not_applied);
         memory_free(wait);
     }
 }
@@ -164,7 +164,7 @@ static void propose_schema(struct replica *r)
 {
     if (r->has_proposed_schema || r->goal_schema_version <= partition_schema_version(r->partition))
         return;
-    struct buffer *body = &r->node->scratch;
+    struct buffer *body = &r->shard->scratch;
     buffer_clear(body);
     buffer_append_u8(body, ENTRY_SCHEMA);
     const struct schema_entry entry = {r->goal_schema_version, buffer_view(&r->goal_schema)};
@@ -184,15 +184,15 @@ static void propose_schema(struct replica *r)
 
 static void begin_lead(struct replica *r)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     struct group_status status = group_status(r->group);
     if (r->wants_lead && status.role == GROUP_LEADER && status.noop_index != 0 &&
         partition_applied_index(r->partition) >= status.noop_index) {
         r->wants_lead = false;
         r->is_leading = true;
         partition_lead(r->partition, clock_boot_us());
-        metric_set(&n->metrics.groups_led, metric_value(&n->metrics.groups_led) + 1);
-        publisher_mark(n->publisher, r->group_id);
+        metric_set(&s->metrics.groups_led, metric_value(&s->metrics.groups_led) + 1);
+        publisher_mark(s->publisher, r->group_id);
         replica_report(r);
     }
     if (r->is_leading)
@@ -221,42 +221,42 @@ static bool has_batch_memory(struct replica *r)
 
 static void retry_soon(struct replica *r)
 {
-    struct node *n = r->node;
-    loop_timer_start(n->loop, &r->apply_retry, loop_now_us(n->loop) + STORE_RETRY_US);
+    struct shard *s = r->shard;
+    loop_timer_start(s->loop, &r->apply_retry, loop_now_us(s->loop) + STORE_RETRY_US);
 }
 
 /* False: not now, it is tried again, or never, as the node goes down. */
 static bool write_batch(struct replica *r)
 {
-    struct node *n = r->node;
-    enum err err = store_write(n->store, r->batch);
+    struct shard *s = r->shard;
+    enum err err = store_write(s->store, r->batch);
     if (err == ERR_OK) {
         after_write(r);
         return true;
     }
     if (err == ERR_BUSY) {
-        metric_increment(&n->metrics.store_busy);
+        metric_increment(&s->metrics.store_busy);
         retry_soon(r);
     } else {
-        node_fail(n, "store", err);
+        node_fail(s->node, "store", err);
     }
     return false;
 }
 
 bool replica_checkpoint(struct replica *r)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     if (r->has_batch || !has_batch_memory(r))
         return false;
     save_ids(r, 1);
     if (request_ids_unsaved_count(partition_request_ids(r->partition)) > 0)
         return false;
-    buffer_clear(&n->scratch);
-    partition_checkpoint_encode_own(r->partition, &n->scratch);
-    if (buffer_has_failed(&n->scratch))
+    buffer_clear(&s->scratch);
+    partition_checkpoint_encode_own(r->partition, &s->scratch);
+    if (buffer_has_failed(&s->scratch))
         return false;
     store_batch_put_meta(r->batch, r->group_id, slice_from_string(NODE_META_CHECKPOINT),
-                         buffer_view(&n->scratch));
+                         buffer_view(&s->scratch));
     store_batch_set_applied(r->batch, r->group_id, r->replica_id, partition_applied_index(r->partition),
                             r->applied_term);
     r->has_batch = true; /* what it says is saved must be, also when the store takes it only later */
@@ -265,7 +265,7 @@ bool replica_checkpoint(struct replica *r)
 
 void replica_apply(struct replica *r)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     if (r->state != REPLICA_ACTIVE)
         return;
     if (!has_batch_memory(r)) {
@@ -282,7 +282,7 @@ void replica_apply(struct replica *r)
     if (r->commit_index <= partition_applied_index(r->partition))
         return;
     if (has_moved)
-        loop_defer(n->loop, &r->work);
+        loop_defer(s->loop, &r->work);
     else /* no memory: not again in this very turn */
         retry_soon(r);
 }

@@ -22,16 +22,15 @@ static void on_persisted(void *cookie, enum err err)
 {
     struct persisting *persisting = cookie;
     struct replica *r = persisting->replica;
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     struct group_event event = {.kind = GROUP_EVENT_PERSISTED, .token = persisting->token};
     memory_free(persisting);
-    n->appends_in_flight--;
-    n->append_progress_us = clock_boot_us();
+    shard_append_ends(s);
     if (err != ERR_OK) {
-        node_fail(n, "log", err);
+        node_fail(s->node, "log", err);
         return;
     }
-    if (r->state == REPLICA_CREATING && !n->is_closing)
+    if (r->state == REPLICA_CREATING && !s->is_closing)
         replica_created(r);
     struct group_update update;
     if (r->state == REPLICA_ACTIVE)
@@ -69,7 +68,7 @@ static size_t make_records(struct replica *r, const struct group_persist *persis
 
 enum err replica_persist(struct replica *r, const struct group_persist *persist)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     if (!persist->is_needed)
         return ERR_OK;
     ASSERT(persist->entry_count + 2 <= PERSIST_RECORDS_MAX);
@@ -85,8 +84,7 @@ enum err replica_persist(struct replica *r, const struct group_persist *persist)
         memory_free(persisting);
         return err;
     }
-    if (n->appends_in_flight++ == 0)
-        n->append_progress_us = clock_boot_us();
+    shard_append_begins(s);
     return ERR_OK;
 }
 
@@ -94,10 +92,10 @@ enum err replica_persist(struct replica *r, const struct group_persist *persist)
 
 static void send_frame(struct replica *r, const struct group_message *message, struct slice payload)
 {
-    struct node *n = r->node;
-    buffer_clear(&n->fields);
-    message_encode(message, &n->fields);
-    if (buffer_has_failed(&n->fields))
+    struct shard *s = r->shard;
+    buffer_clear(&s->fields);
+    message_encode(message, &s->fields);
+    if (buffer_has_failed(&s->fields))
         return; /* as if lost; it is sent again */
     Sluice__Dataplane__Replication header = SLUICE__DATAPLANE__REPLICATION__INIT;
     header.group_id = r->group_id;
@@ -105,7 +103,7 @@ static void send_frame(struct replica *r, const struct group_message *message, s
     header.to_replica = message->to_replica;
     header.kind = message->kind;
     header.term = message->term;
-    header.fields = proto_bytes(buffer_view(&n->fields));
+    header.fields = proto_bytes(buffer_view(&s->fields));
     const struct wire_message frame = {
         .type = DATAPLANE_FRAME_REPLICATION,
         .header = &header.base,
@@ -114,8 +112,8 @@ static void send_frame(struct replica *r, const struct group_message *message, s
     };
     enum peer_channel channel =
         message_lane(message->kind) == MESSAGE_LANE_VOTES ? PEER_CHANNEL_BEAT : PEER_CHANNEL_LOG;
-    enum err err = peers_send(n->peers, message->to_node, channel, &frame);
-    metric_increment(err == ERR_OK ? &n->metrics.replication_sent : &n->metrics.replication_dropped);
+    enum err err = peers_send(s->peers, message->to_node, r->group_id, channel, &frame);
+    metric_increment(err == ERR_OK ? &s->metrics.replication_sent : &s->metrics.replication_dropped);
 }
 
 /* As many of the message's entries as are in memory and fit; 0 when the first is not there. */
@@ -142,19 +140,19 @@ static void on_log_read(void *cookie, enum err err, const struct segment_record 
 {
     struct log_read *read = cookie;
     struct replica *r = read->replica;
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     r->log_reads_in_flight--;
     if (err == ERR_CORRUPT)
         replica_quarantine(r, "log_read_back");
     if (err == ERR_OK && r->state == REPLICA_ACTIVE) {
-        buffer_clear(&n->scratch);
+        buffer_clear(&s->scratch);
         for (size_t i = 0; i < count; i++) {
             const struct group_entry entry = {entries[i].term, entries[i].body};
-            append_entry_encode(&entry, &n->scratch);
+            append_entry_encode(&entry, &s->scratch);
         }
         read->message.entry_count = (uint32_t)count;
-        if (!buffer_has_failed(&n->scratch))
-            send_frame(r, &read->message, buffer_view(&n->scratch));
+        if (!buffer_has_failed(&s->scratch))
+            send_frame(r, &read->message, buffer_view(&s->scratch));
     }
     memory_free(read);
 }
@@ -179,57 +177,56 @@ static void send_from_log(struct replica *r, const struct group_message *message
 
 static void send_message(struct replica *r, const struct group_message *message)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     if (message->kind != MESSAGE_APPEND || message->entry_count == 0) {
         send_frame(r, message, SLICE_EMPTY);
         return;
     }
-    buffer_clear(&n->scratch);
+    buffer_clear(&s->scratch);
     struct group_message bounded = *message;
-    bounded.entry_count = attach_cached(r, message, &n->scratch);
+    bounded.entry_count = attach_cached(r, message, &s->scratch);
     if (bounded.entry_count == 0)
         send_from_log(r, message);
-    else if (!buffer_has_failed(&n->scratch))
-        send_frame(r, &bounded, buffer_view(&n->scratch));
+    else if (!buffer_has_failed(&s->scratch))
+        send_frame(r, &bounded, buffer_view(&s->scratch));
 }
 
 /* ---- the step ---- */
 
-static void arm_wake(struct replica *r)
+static void arm_wake(struct replica *r, uint64_t wake_us)
 {
-    struct node *n = r->node;
-    uint64_t wake_us = group_wake_us(r->group, n->support, clock_boot_us());
+    struct shard *s = r->shard;
     /* A timer that fires too early only ticks once more: cheaper than moving it with every step. */
     if (!loop_timer_is_started(&r->wake) || wake_us < r->wake.due_us)
-        loop_timer_start(n->loop, &r->wake, wake_us);
+        loop_timer_start(s->loop, &r->wake, wake_us);
 }
 
 static void act(struct replica *r, const struct group_update *update)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     if (update->is_term_lost)
         replica_lose_term(r);
     enum err err = replica_persist(r, &update->persist);
     if (err != ERR_OK) {
-        node_fail(n, "log", err);
+        node_fail(s->node, "log", err);
         return;
     }
     for (uint32_t i = 0; i < update->message_count; i++)
         send_message(r, &update->messages[i]);
     if (update->commit_index > r->commit_index) {
         r->commit_index = update->commit_index;
-        loop_defer(n->loop, &r->work);
+        loop_defer(s->loop, &r->work);
     }
     if (update->is_elected) {
         r->wants_lead = true;
-        metric_increment(&n->metrics.elections_won);
-        loop_defer(n->loop, &r->work);
+        metric_increment(&s->metrics.elections_won);
+        loop_defer(s->loop, &r->work);
     }
     if (update->is_elected || update->is_term_lost || update->is_membership_changed ||
         update->is_leader_known_changed)
         replica_report(r);
     if (update->is_membership_changed && r->is_leading)
-        publisher_mark(n->publisher, r->group_id);
+        publisher_mark(s->publisher, r->group_id);
     for (uint32_t i = 0; i < update->snapshot_count; i++)
         log_warn("follower_beyond_log", "group=%llu replica=%llu", (unsigned long long)r->group_id,
                  (unsigned long long)update->snapshots[i].replica_id);
@@ -237,13 +234,32 @@ static void act(struct replica *r, const struct group_update *update)
 
 enum err replica_step(struct replica *r, struct group_event *event, struct group_update *ret_update)
 {
-    event->support = r->node->support;
+    struct node *n = r->shard->node;
+    event->support = node_support_lock(n);
     event->now_us = clock_boot_us();
     group_step(r->group, event, ret_update);
+    uint64_t wake_us = group_wake_us(r->group, event->support, event->now_us);
+    node_support_unlock(n);
     act(r, ret_update);
     if (r->state == REPLICA_ACTIVE)
-        arm_wake(r);
+        arm_wake(r, wake_us);
     return ret_update->err;
+}
+
+bool replica_can_serve_strong(struct replica *r)
+{
+    struct node *n = r->shard->node;
+    bool can_serve = group_can_serve_strong(r->group, node_support_lock(n), clock_boot_us());
+    node_support_unlock(n);
+    return can_serve;
+}
+
+bool replica_can_serve_eventual(struct replica *r)
+{
+    struct node *n = r->shard->node;
+    bool can_serve = group_can_serve_eventual(r->group, node_support_lock(n), clock_boot_us());
+    node_support_unlock(n);
+    return can_serve;
 }
 
 void replica_tick(struct replica *r)
@@ -256,58 +272,58 @@ void replica_tick(struct replica *r)
 
 /* ---- from peers ---- */
 
-static enum err decode(struct node *n, const struct frame *frame, uint64_t *ret_group_id,
+static enum err decode(struct shard *s, const struct frame *frame, uint64_t *ret_group_id,
                        struct group_message *ret_message)
 {
-    arena_reset(&n->arena);
+    arena_reset(&s->arena);
     const Sluice__Dataplane__Replication *header =
-        proto_unpack(&sluice__dataplane__replication__descriptor, frame->header, &n->arena);
+        proto_unpack(&sluice__dataplane__replication__descriptor, frame->header, &s->arena);
     if (header == NULL)
-        return arena_has_failed(&n->arena) ? ERR_NO_MEMORY : ERR_INVALID;
+        return arena_has_failed(&s->arena) ? ERR_NO_MEMORY : ERR_INVALID;
     *ret_group_id = header->group_id;
     return message_decode(proto_slice(header->fields), ret_message);
 }
 
-void replica_on_frame(struct node *n, struct wire_call call, const struct frame *frame)
+void replica_on_frame(struct shard *s, struct wire_call call, const struct frame *frame)
 {
     uint64_t group_id;
     struct group_message message;
     struct wire_identity peer;
-    metric_increment(&n->metrics.replication_received);
-    if (decode(n, frame, &group_id, &message) != ERR_OK || message.entry_count > GROUP_TAIL_ENTRIES_MAX ||
+    metric_increment(&s->metrics.replication_received);
+    if (decode(s, frame, &group_id, &message) != ERR_OK || message.entry_count > GROUP_TAIL_ENTRIES_MAX ||
         !wire_call_peer(call, &peer) || peer.role != WIRE_ROLE_NODE || peer.node_id != message.from_node) {
-        metric_increment(&n->metrics.messages_malformed);
+        metric_increment(&s->metrics.messages_malformed);
         return;
     }
     struct group_entry entries[GROUP_TAIL_ENTRIES_MAX];
     if (append_entries_decode(frame->payload, message.entry_count, entries) != ERR_OK) {
-        metric_increment(&n->metrics.messages_malformed);
+        metric_increment(&s->metrics.messages_malformed);
         return;
     }
     message.entries = entries;
-    struct replica *r = replica_find(n, group_id);
+    struct replica *r = replica_find(s, group_id);
     if (r == NULL || r->state != REPLICA_ACTIVE)
         return; /* not created yet, or gone: the sender repeats what matters */
     struct group_event event = {.kind = GROUP_EVENT_MESSAGE, .message = &message};
     struct group_update update;
     if (replica_step(r, &event, &update) == ERR_INVALID)
-        metric_increment(&n->metrics.messages_malformed);
+        metric_increment(&s->metrics.messages_malformed);
 }
 
 /* ---- routes ---- */
 
-static Sluice__Dataplane__ReplicaAddress *address_of(struct node *n, const struct member *member,
+static Sluice__Dataplane__ReplicaAddress *address_of(struct replica *r, const struct member *member,
                                                      struct arena *arena)
 {
     Sluice__Dataplane__ReplicaAddress *address = arena_alloc(arena, sizeof *address);
-    const struct peer_address *peer = peers_find(n->peers, member->node_id);
+    const struct peer_address *peer = peers_find(r->shard->peers, member->node_id);
     if (address == NULL || peer == NULL)
         return NULL;
     sluice__dataplane__replica_address__init(address);
     address->replica_id = member->replica_id;
     address->node_id = member->node_id;
     address->kind = member->role == MEMBER_LEARNER ? 2 : (uint32_t)member->kind;
-    address->port = peer->port;
+    address->port = peer_port(peer, r->group_id);
     address->host = arena_string(arena, slice_from_string(peer->host));
     address->zone = arena_string(arena, slice_from_string(peer->zone));
     return arena_has_failed(arena) ? NULL : address;
@@ -330,7 +346,7 @@ Sluice__Dataplane__Route *replica_route(struct replica *r, struct arena *arena)
     route->leader_replica_id = status.leader_replica;
     route->replicas = arena_alloc(arena, MEMBERS_MAX * sizeof *route->replicas);
     for (uint32_t i = 0; route->replicas != NULL && i < membership->count; i++) {
-        Sluice__Dataplane__ReplicaAddress *address = address_of(r->node, &membership->members[i], arena);
+        Sluice__Dataplane__ReplicaAddress *address = address_of(r, &membership->members[i], arena);
         if (address != NULL)
             route->replicas[route->n_replicas++] = address;
     }

@@ -6,7 +6,7 @@
 
 struct pool_read {
     uv_work_t work;
-    struct node *node;
+    struct shard *shard;
     struct replica *replica;
     struct wire_call call;
     uint64_t arrived_us;
@@ -33,48 +33,49 @@ void request_reply_read(struct wire_call call, Sluice__Dataplane__Status status,
     wire_reply(call, &message);
 }
 
-static void refuse(struct node *n, struct wire_call call, Sluice__Dataplane__Status status, struct replica *r)
+static void refuse(struct shard *s, struct wire_call call, Sluice__Dataplane__Status status,
+                   struct replica *r)
 {
-    metric_increment(&n->metrics.reads_refused);
-    request_reply_read(call, status, r == NULL ? NULL : replica_route(r, &n->arena), SLICE_EMPTY);
+    metric_increment(&s->metrics.reads_refused);
+    request_reply_read(call, status, r == NULL ? NULL : replica_route(r, &s->arena), SLICE_EMPTY);
 }
 
 static void answer(struct replica *r, struct wire_call call, enum store_lookup lookup, struct slice stored,
                    uint64_t arrived_us)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     struct envelope envelope = {.is_sealed = false};
     if (lookup == STORE_HIT && (envelope_decode(stored, &envelope) != ERR_OK || envelope.is_sealed)) {
         replica_quarantine(r, "row_damaged");
-        refuse(n, call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
+        refuse(s, call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
         return;
     }
     request_reply_read(
         call, lookup == STORE_HIT ? SLUICE__DATAPLANE__STATUS__OK : SLUICE__DATAPLANE__STATUS__NOT_FOUND,
         NULL, envelope.body);
-    metric_record(&n->metrics.read_time, clock_boot_us() - arrived_us);
+    metric_record(&s->metrics.read_time, clock_boot_us() - arrived_us);
 }
 
 static void on_store_error(struct replica *r, struct wire_call call, enum err err)
 {
     if (err == ERR_CORRUPT)
         replica_quarantine(r, "store_read");
-    refuse(r->node, call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
+    refuse(r->shard, call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
 }
 
 static void in_pool(uv_work_t *work)
 {
     struct pool_read *read = work->data;
-    read->err = store_get(read->node->store, NULL, slice_make(read->key, read->key_length), &read->lookup,
+    read->err = store_get(read->shard->store, NULL, slice_make(read->key, read->key_length), &read->lookup,
                           &read->value);
 }
 
 static void answer_from_pool(struct replica *r, const struct pool_read *read)
 {
-    struct node *n = r->node;
-    arena_reset(&n->arena);
+    struct shard *s = r->shard;
+    arena_reset(&s->arena);
     if (r->state != REPLICA_ACTIVE) /* its rows may have been on their way out already */
-        refuse(n, read->call, SLUICE__DATAPLANE__STATUS__NO_GROUP, NULL);
+        refuse(s, read->call, SLUICE__DATAPLANE__STATUS__NO_GROUP, NULL);
     else if (read->err != ERR_OK)
         on_store_error(r, read->call, read->err);
     else
@@ -85,9 +86,9 @@ static void after_pool(uv_work_t *work, int status)
 {
     struct pool_read *read = work->data;
     struct replica *r = read->replica;
-    struct node *n = read->node;
+    struct shard *s = read->shard;
     r->pool_reads_in_flight--;
-    if (!n->is_closing) /* else whom to answer is gone */
+    if (!s->is_closing) /* else whom to answer is gone */
         answer_from_pool(r, read);
     if (read->err == ERR_OK && read->lookup == STORE_HIT)
         store_value_release(&read->value);
@@ -97,72 +98,70 @@ static void after_pool(uv_work_t *work, int status)
 /* The state is read after the gates were passed, in the pool even later: a newer state is as right. */
 static void read_in_pool(struct replica *r, struct wire_call call, struct slice key, uint64_t arrived_us)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     struct pool_read *read = memory_zalloc(sizeof *read + key.length);
     if (read == NULL) {
-        refuse(n, call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        refuse(s, call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return;
     }
     read->work.data = read;
-    read->node = n;
+    read->shard = s;
     read->replica = r;
     read->call = call;
     read->arrived_us = arrived_us;
     read->key_length = key.length;
     memcpy(read->key, key.data, key.length);
-    metric_increment(&n->metrics.reads_from_pool);
+    metric_increment(&s->metrics.reads_from_pool);
     r->pool_reads_in_flight++;
-    if (uv_queue_work(&n->loop->uv, &read->work, in_pool, after_pool) != 0) {
+    if (uv_queue_work(&s->loop->uv, &read->work, in_pool, after_pool) != 0) {
         r->pool_reads_in_flight--;
         memory_free(read);
-        refuse(n, call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        refuse(s, call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
     }
 }
 
 static bool may_serve(struct replica *r, bool is_strong)
 {
-    struct node *n = r->node;
     /* A batch that the store has not taken yet is applied to the core only: reads wait for it elsewhere. */
     if (is_strong)
-        return r->is_leading && !r->has_batch &&
-               group_can_serve_strong(r->group, n->support, clock_boot_us());
-    return group_can_serve_eventual(r->group, n->support, clock_boot_us());
+        return r->is_leading && !r->has_batch && replica_can_serve_strong(r);
+    return replica_can_serve_eventual(r);
 }
 
-void request_on_read(struct node *n, struct wire_call call, const struct frame *frame)
+void request_on_read(struct shard *s, struct wire_call call, const struct frame *frame)
 {
     uint64_t arrived_us = clock_boot_us();
-    arena_reset(&n->arena);
+    arena_reset(&s->arena);
     const Sluice__Dataplane__ReadRequest *request =
-        proto_unpack(&sluice__dataplane__read_request__descriptor, frame->header, &n->arena);
+        proto_unpack(&sluice__dataplane__read_request__descriptor, frame->header, &s->arena);
     if (request == NULL || request->key.len == 0 || request->key.len > KEY_BYTES_MAX) {
-        metric_increment(&n->metrics.messages_malformed);
+        metric_increment(&s->metrics.messages_malformed);
         wire_refuse(call, ERR_INVALID);
         return;
     }
     struct slice key = proto_slice(request->key);
-    struct replica *r = replica_find(n, request->group_id);
+    struct replica *r = replica_find(s, request->group_id);
     if (r == NULL || r->state != REPLICA_ACTIVE) {
-        refuse(n, call, SLUICE__DATAPLANE__STATUS__NO_GROUP, NULL);
+        refuse(s, call, SLUICE__DATAPLANE__STATUS__NO_GROUP, NULL);
         return;
     }
     if (request->range_epoch != r->range_epoch || !key_is_within(key, r->range_start, r->range_end)) {
-        refuse(n, call, SLUICE__DATAPLANE__STATUS__WRONG_RANGE, r);
+        refuse(s, call, SLUICE__DATAPLANE__STATUS__WRONG_RANGE, r);
         return;
     }
     bool is_strong = request->consistency == SLUICE__DATAPLANE__READ_CONSISTENCY__STRONG;
     if (!may_serve(r, is_strong)) {
-        refuse(n, call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
+        refuse(s, call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
         return;
     }
     enum store_lookup lookup;
     struct store_value value;
-    enum err err = store_get_cached(n->store, key, &lookup, &value);
+    enum err err = store_get_cached(s->store, key, &lookup, &value);
     if (err != ERR_OK) {
         on_store_error(r, call, err);
         return;
     }
-    metric_increment(is_strong ? &n->metrics.reads_strong : &n->metrics.reads_eventual);
+    metric_increment(is_strong ? &s->metrics.reads_strong : &s->metrics.reads_eventual);
     if (lookup == STORE_INCOMPLETE) {
         read_in_pool(r, call, key, arrived_us);
         return;

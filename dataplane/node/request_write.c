@@ -20,7 +20,7 @@ struct incoming {
 /* A request that waits for its row; its bytes are its own. */
 struct pool_fetch {
     uv_work_t work;
-    struct node *node;
+    struct shard *shard;
     struct replica *replica;
     struct incoming in;
     enum err err;
@@ -56,11 +56,11 @@ void request_reply_write(struct wire_call call, Sluice__Dataplane__Status status
     wire_reply(call, &message);
 }
 
-static void send_back(struct node *n, struct wire_call call, Sluice__Dataplane__Status status,
+static void send_back(struct shard *s, struct wire_call call, Sluice__Dataplane__Status status,
                       struct replica *r)
 {
-    metric_increment(&n->metrics.writes_not_applied);
-    request_reply_write(call, status, NULL, r == NULL ? NULL : replica_route(r, &n->arena), 0);
+    metric_increment(&s->metrics.writes_not_applied);
+    request_reply_write(call, status, NULL, r == NULL ? NULL : replica_route(r, &s->arena), 0);
 }
 
 void request_answer_repeat(struct replica *r, struct write_wait *wait)
@@ -68,11 +68,11 @@ void request_answer_repeat(struct replica *r, struct write_wait *wait)
     const struct request_id_record *record =
         request_ids_find(partition_request_ids(r->partition), wait->request_id);
     if (record == NULL) { /* forgotten already: 30 s have passed */
-        send_back(r->node, wait->call, SLUICE__DATAPLANE__STATUS__UNKNOWN, NULL);
+        send_back(r->shard, wait->call, SLUICE__DATAPLANE__STATUS__UNKNOWN, NULL);
         return;
     }
     if (record->is_answer_forgotten) { /* it is applied, but what it returned is not known any more */
-        send_back(r->node, wait->call, SLUICE__DATAPLANE__STATUS__INTERNAL, NULL);
+        send_back(r->shard, wait->call, SLUICE__DATAPLANE__STATUS__INTERNAL, NULL);
         return;
     }
     const struct write_answer answer = {
@@ -82,7 +82,7 @@ void request_answer_repeat(struct replica *r, struct write_wait *wait)
         .write_units_milli = record->write_units_milli,
     };
     request_reply_write(wait->call, SLUICE__DATAPLANE__STATUS__OK, &answer, NULL, record->index);
-    metric_increment(&r->node->metrics.writes_repeated);
+    metric_increment(&r->shard->metrics.writes_repeated);
 }
 
 /* ---- decoding ---- */
@@ -156,10 +156,10 @@ static Sluice__Dataplane__Status status_of(enum err err)
 static void propose(struct replica *r, const struct incoming *in, const struct write_request *request,
                     const struct write_answer *answer, struct slice body)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     struct write_wait *wait = make_wait(in, request, answer);
     if (wait == NULL) {
-        send_back(n, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return;
     }
     struct group_event event = {.kind = GROUP_EVENT_PROPOSE, .body = body, .is_more = true};
@@ -167,7 +167,7 @@ static void propose(struct replica *r, const struct incoming *in, const struct w
     enum err err = replica_step(r, &event, &update);
     if (err != ERR_OK) {
         memory_free(wait);
-        send_back(n, in->call, status_of(err), r);
+        send_back(s, in->call, status_of(err), r);
         return;
     }
     wait->is_proposed = true;
@@ -176,55 +176,55 @@ static void propose(struct replica *r, const struct incoming *in, const struct w
     if (entry == NULL ||
         partition_proposed(r->partition, update.index, slice_from(entry->body, 1)) != ERR_OK) {
         /* A write that later ones would not see: this lead must end. */
-        node_fail(n, "memory", ERR_NO_MEMORY);
+        node_fail(s->node, "memory", ERR_NO_MEMORY);
         return;
     }
     r->has_unflushed_proposals = true;
-    loop_defer(n->loop, &r->work);
+    loop_defer(s->loop, &r->work);
 }
 
 static void on_verdict(struct replica *r, const struct incoming *in, const struct write_request *request,
                        enum write_verdict verdict, const struct write_answer *answer, struct slice body)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     if (verdict == WRITE_VERDICT_PROPOSE) {
         propose(r, in, request, answer, body);
         return;
     }
     struct write_wait *wait = make_wait(in, request, answer);
     if (wait == NULL) {
-        send_back(n, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return;
     }
     wait->is_repeat = verdict == WRITE_VERDICT_REPEAT;
     add_wait(r, wait, answer->after_index);
-    loop_defer(n->loop, &r->work); /* answered there, in turn */
+    loop_defer(s->loop, &r->work); /* answered there, in turn */
 }
 
 static void evaluate(struct replica *r, const struct incoming *in, const struct write_request *request,
                      const struct partition_row *row)
 {
-    struct node *n = r->node;
-    struct buffer *body = &n->scratch;
+    struct shard *s = r->shard;
+    struct buffer *body = &s->scratch;
     buffer_clear(body);
     buffer_append_u8(body, ENTRY_WRITE);
     const struct partition_times now = {.wall_us = clock_wall_us(), .boot_us = clock_boot_us()};
     enum write_verdict verdict;
     struct write_answer answer;
-    enum err err = partition_evaluate(r->partition, request, row, now, &n->arena, body, &verdict, &answer);
+    enum err err = partition_evaluate(r->partition, request, row, now, &s->arena, body, &verdict, &answer);
     if (err != ERR_OK) {
         log_warn("write_not_evaluated", "group=%llu error=%s", (unsigned long long)r->group_id,
                  err_name(err));
-        send_back(n, in->call,
+        send_back(s, in->call,
                   err == ERR_NO_MEMORY ? SLUICE__DATAPLANE__STATUS__OVERLOADED
                                        : SLUICE__DATAPLANE__STATUS__INTERNAL,
                   NULL);
         return;
     }
     /* The step encodes messages in the scratch buffer: the body moves out of its way. */
-    struct slice moved = arena_copy(&n->arena, buffer_view(body));
-    if (arena_has_failed(&n->arena)) {
-        send_back(n, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+    struct slice moved = arena_copy(&s->arena, buffer_view(body));
+    if (arena_has_failed(&s->arena)) {
+        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return;
     }
     on_verdict(r, in, request, verdict, &answer, moved);
@@ -232,14 +232,14 @@ static void evaluate(struct replica *r, const struct incoming *in, const struct 
 
 /* ---- rows that are not in memory ---- */
 
-static void handle(struct node *n, struct incoming *in);
+static void handle(struct shard *s, struct incoming *in);
 
 static void in_pool(uv_work_t *work)
 {
     struct pool_fetch *fetch = work->data;
     enum store_lookup lookup;
     struct store_value value;
-    fetch->err = store_get(fetch->node->store, NULL, fetch->key, &lookup, &value);
+    fetch->err = store_get(fetch->shard->store, NULL, fetch->key, &lookup, &value);
     if (fetch->err == ERR_OK && lookup == STORE_HIT)
         store_value_release(&value); /* it is in the cache now */
 }
@@ -247,29 +247,29 @@ static void in_pool(uv_work_t *work)
 static void after_pool(uv_work_t *work, int status)
 {
     struct pool_fetch *fetch = work->data;
-    struct node *n = fetch->node;
+    struct shard *s = fetch->shard;
     fetch->replica->pool_reads_in_flight--;
-    if (!n->is_closing) { /* else whom to answer is gone */
+    if (!s->is_closing) { /* else whom to answer is gone */
         if (fetch->err == ERR_CORRUPT)
             replica_quarantine(fetch->replica, "store_read");
-        handle(n, &fetch->in);
+        handle(s, &fetch->in);
     }
     memory_free(fetch);
 }
 
 static void fetch_row(struct replica *r, const struct incoming *in, struct slice key)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     struct pool_fetch *fetch =
         memory_zalloc(sizeof *fetch + in->header.length + in->payload.length + key.length);
     if (fetch == NULL || in->pool_rounds >= POOL_ROUNDS_MAX) {
         memory_free(fetch);
-        send_back(n, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return;
     }
     uint8_t *to = fetch->bytes;
     fetch->work.data = fetch;
-    fetch->node = n;
+    fetch->shard = s;
     fetch->replica = r;
     fetch->in = *in;
     fetch->in.pool_rounds++;
@@ -282,12 +282,12 @@ static void fetch_row(struct replica *r, const struct incoming *in, struct slice
     to += in->payload.length;
     fetch->key = slice_make(to, key.length);
     memcpy(to, key.data, key.length);
-    metric_increment(&n->metrics.reads_from_pool);
+    metric_increment(&s->metrics.reads_from_pool);
     r->pool_reads_in_flight++;
-    if (uv_queue_work(&n->loop->uv, &fetch->work, in_pool, after_pool) != 0) {
+    if (uv_queue_work(&s->loop->uv, &fetch->work, in_pool, after_pool) != 0) {
         r->pool_reads_in_flight--;
         memory_free(fetch);
-        send_back(n, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
     }
 }
 
@@ -296,24 +296,24 @@ static void fetch_row(struct replica *r, const struct incoming *in, struct slice
 static bool is_welcome(struct replica *r, const struct incoming *in,
                        const Sluice__Dataplane__WriteRequest *header)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     if (header->range_epoch != r->range_epoch ||
         !key_is_within(proto_slice(header->key), r->range_start, r->range_end)) {
-        send_back(n, in->call, SLUICE__DATAPLANE__STATUS__WRONG_RANGE, r);
+        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__WRONG_RANGE, r);
         return false;
     }
     if (!r->is_leading || !group_can_propose(r->group)) {
-        send_back(n, in->call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
+        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
         return false;
     }
     /* has_batch: the core is ahead of the store, so rows read now would be old. */
     if (r->has_batch || partition_pending_count(r->partition) >= PENDING_MAX) {
-        send_back(n, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return false;
     }
     /* Refusals rest on applied state: without the lease they could be wrong. */
-    if (!group_can_serve_strong(r->group, n->support, clock_boot_us())) {
-        send_back(n, in->call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
+    if (!replica_can_serve_strong(r)) {
+        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
         return false;
     }
     return true;
@@ -336,11 +336,11 @@ static void evaluate_with_row(struct replica *r, const struct incoming *in,
     }
     enum store_lookup lookup;
     struct store_value value;
-    enum err err = store_get_cached(r->node->store, request->key, &lookup, &value);
+    enum err err = store_get_cached(r->shard->store, request->key, &lookup, &value);
     if (err != ERR_OK) {
         if (err == ERR_CORRUPT)
             replica_quarantine(r, "store_read");
-        send_back(r->node, in->call, SLUICE__DATAPLANE__STATUS__NOT_APPLIED, NULL);
+        send_back(r->shard, in->call, SLUICE__DATAPLANE__STATUS__NOT_APPLIED, NULL);
         return;
     }
     if (lookup == STORE_INCOMPLETE) {
@@ -353,7 +353,7 @@ static void evaluate_with_row(struct replica *r, const struct incoming *in,
     };
     if (row.exists && !is_row_sound(row.envelope)) {
         replica_quarantine(r, "row_damaged");
-        send_back(r->node, in->call, SLUICE__DATAPLANE__STATUS__NOT_APPLIED, NULL);
+        send_back(r->shard, in->call, SLUICE__DATAPLANE__STATUS__NOT_APPLIED, NULL);
     } else {
         evaluate(r, in, request, &row);
     }
@@ -361,32 +361,32 @@ static void evaluate_with_row(struct replica *r, const struct incoming *in,
         store_value_release(&value);
 }
 
-static void handle(struct node *n, struct incoming *in)
+static void handle(struct shard *s, struct incoming *in)
 {
-    arena_reset(&n->arena);
+    arena_reset(&s->arena);
     const Sluice__Dataplane__WriteRequest *header =
-        proto_unpack(&sluice__dataplane__write_request__descriptor, in->header, &n->arena);
+        proto_unpack(&sluice__dataplane__write_request__descriptor, in->header, &s->arena);
     struct write_request request;
     if (header == NULL || !to_request(header, in->payload, &request)) {
-        metric_increment(&n->metrics.messages_malformed);
+        metric_increment(&s->metrics.messages_malformed);
         wire_refuse(in->call, ERR_INVALID);
         return;
     }
     /* Who asked has given up, asked again and was perhaps refused: a write thought dead must not rise. */
     if (header->deadline_us != 0 && clock_boot_us() - in->arrived_us > header->deadline_us) {
-        send_back(n, in->call, SLUICE__DATAPLANE__STATUS__NOT_APPLIED, NULL);
+        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__NOT_APPLIED, NULL);
         return;
     }
-    struct replica *r = replica_find(n, header->group_id);
+    struct replica *r = replica_find(s, header->group_id);
     if (r == NULL || r->state != REPLICA_ACTIVE) {
-        send_back(n, in->call, SLUICE__DATAPLANE__STATUS__NO_GROUP, NULL);
+        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__NO_GROUP, NULL);
         return;
     }
     if (is_welcome(r, in, header))
         evaluate_with_row(r, in, &request);
 }
 
-void request_on_write(struct node *n, struct wire_call call, const struct frame *frame)
+void request_on_write(struct shard *s, struct wire_call call, const struct frame *frame)
 {
     struct incoming in = {
         .call = call,
@@ -394,5 +394,5 @@ void request_on_write(struct node *n, struct wire_call call, const struct frame 
         .header = frame->header,
         .payload = frame->payload,
     };
-    handle(n, &in);
+    handle(s, &in);
 }

@@ -51,7 +51,8 @@ def start(fleet, name):
 
 
 def main(arguments):
-    fleet = Fleet(os.environ["SLUICE_HOME"], int(os.environ["SLUICE_PORT"]), os.path.abspath("build/release"))
+    loops = int(os.environ["SLUICE_LOOPS"]) if "SLUICE_LOOPS" in os.environ else None
+    fleet = Fleet(os.environ["SLUICE_HOME"], int(os.environ["SLUICE_PORT"]), os.path.abspath("build/release"), loops)
     match arguments:
         case ["up"]:
             up(fleet)

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from deploy.local import postgres
-from deploy.local.layout import HOST, REGION, Layout
+from deploy.local.layout import HOST, LOOPS_MAX, REGION, Layout
 
 READY_SECONDS = 60
 STOP_SECONDS = 20
@@ -51,12 +51,27 @@ def http(method, url, body=None, token=None, timeout=10):
     return json.loads(text) if text else None
 
 
-class Fleet:
-    """The fleet of one SLUICE_HOME."""
+def loops_per_node(nodes=3):
+    """One loop for each CPU of this machine, shared out among the nodes."""
+    return min(LOOPS_MAX, max(1, len(os.sched_getaffinity(0)) // nodes))
 
-    def __init__(self, home, port, binaries):
+
+class Fleet:
+    """The fleet of one SLUICE_HOME. `loops` of each node: of a new fleet; an old one keeps what its home says."""
+
+    def __init__(self, home, port, binaries, loops=None):
         self.layout = Layout(Path(home).resolve(), port, binaries)
         self.table = self.layout.path("fleet.json")
+        self.layout.loops = self._kept_loops() or loops or loops_per_node()
+        if not 1 <= self.layout.loops <= LOOPS_MAX:
+            raise FleetError(f"{self.layout.loops} loops per node; from 1 to {LOOPS_MAX} have room for their ports")
+
+    def _kept_loops(self):
+        """What the fleet began with; ports follow it, and nodes never change it. None: there is no fleet yet."""
+        try:
+            return int(self.layout.path("loops").read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return 1 if self.table.exists() else None
 
     # ---- fleet.json ----
 
@@ -234,6 +249,7 @@ class Fleet:
         for part in ("log", "data", "secrets"):
             self.layout.path(part).mkdir(parents=True, exist_ok=True)
         self.layout.path("secrets").chmod(0o700)
+        self.layout.path("loops").write_text(f"{self.layout.loops}\n", encoding="ascii")
         for path, text in ((self.layout.path("secrets", "cluster.id"), str(secrets.randbits(62) + 1)),
                            (self.layout.cluster_key, secrets.token_hex(32)),
                            (self.layout.operator_token, secrets.token_urlsafe(32))):

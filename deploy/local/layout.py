@@ -1,7 +1,8 @@
 """Names, roles, zones and ports of the processes of a local fleet.
 
 Offsets from SLUICE_PORT, so that fleets whose ports are 100 apart can run side by side:
-    +0 tenants   +1..+9 routers' admin   +10 memds   +12 control   +15 postgres   +20.. nodes (two each)
+    +0 tenants   +1..+9 routers' admin   +10 memds   +12 control   +15 postgres
+    +20.. nodes: one for each loop and one for the admin port, so ten nodes with LOOPS_MAX loops end before +100
 """
 
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 ZONES = ("zone-a", "zone-b", "zone-c")
+LOOPS_MAX = 7  # of a node, here
 
 
 @dataclass
@@ -29,12 +31,13 @@ class Process:
 
 
 class Layout:
-    """Where everything of one fleet is. `home` and `port` are SLUICE_HOME and SLUICE_PORT."""
+    """Where everything of one fleet is. `home` and `port` are SLUICE_HOME and SLUICE_PORT; each node has `loops` loops."""
 
-    def __init__(self, home, port, binaries):
+    def __init__(self, home, port, binaries, loops=1):
         self.home = Path(home)
         self.port = port
         self.binaries = Path(binaries)
+        self.loops = loops
 
     def path(self, *parts):
         return self.home.joinpath(*parts)
@@ -72,13 +75,14 @@ class Layout:
 
     def node(self, number):
         """Nodes are numbered from 1."""
-        base = self.port + 20 + 2 * (number - 1)
-        ports = {"data": base, "admin": base + 1}
+        base = self.port + 20 + (self.loops + 1) * (number - 1)
+        ports = {"data": base, "admin": base + self.loops}
         zone = ZONES[(number - 1) % len(ZONES)]
         return self._daemon(f"node-{number}", "node", ports, zone, [
             "--control", f"{HOST}:{self.port + 12}",
             "--memds", f"{HOST}:{self.port + 10}",
             "--zone", zone,
+            "--loops", str(self.loops),
         ])
 
     def router(self, number):

@@ -61,10 +61,10 @@ def judge_items(report):
     return report.is_clean
 
 
-def campaign(kills, seed, port, binaries):
+def campaign(kills, seed, port, binaries, loops):
     home = Path(tempfile.mkdtemp(prefix="sluice-faults-"))
     home.chmod(0o711)  # PostgreSQL's account must be able to reach its directory below
-    fleet = Fleet(home, port, binaries)
+    fleet = Fleet(home, port, binaries, loops)
     is_good = False
     try:
         fleet.up(say=lambda text: say(f"    {text}"))
@@ -91,12 +91,13 @@ def main():
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=None, help="order of the victims; default: by the clock")
     parser.add_argument("--port", type=int, default=PORT, help="base of the fleet's ports")
+    parser.add_argument("--loops", type=int, default=None, help="of each node; default: as ./dev up")
     parser.add_argument("--binaries", default=str(Path(__file__).resolve().parents[2] / "build" / "release"))
     options = parser.parse_args()
     if options.kills < 1:
         parser.error("--kills must be at least 1")
     seed = int(time.time()) if options.seed is None else options.seed
-    return campaign(options.kills, seed, options.port, options.binaries)
+    return campaign(options.kills, seed, options.port, options.binaries, options.loops)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "base/daemon.h"
 #include "dataplane/node/node.h"
+
+enum { SHOW_US = 1000 * 1000, HTTP_OK = 200, HTTP_UNAVAILABLE = 503 };
 
 struct node_settings {
 #define SETTING(name, kind, unit, initial, minimum, maximum, sentence) SETTING_FIELD_##kind(name)
@@ -33,6 +36,16 @@ static void on_failed(void *data)
     daemon_shut_down(((struct process *)data)->daemon, 1);
 }
 
+static int show_replicas(const struct admin_request *request, struct buffer *to, void *data)
+{
+    enum err err = node_show(data, SHOW_US, to);
+    if (err == ERR_OK)
+        return HTTP_OK;
+    buffer_clear(to);
+    buffer_append_format(to, "a loop did not answer: %s\n", err_name(err));
+    return HTTP_UNAVAILABLE;
+}
+
 static enum err start(struct daemon *d, void *data, struct error *error)
 {
     struct process *p = data;
@@ -45,6 +58,8 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .zone = s->zone,
         .host = s->host,
         .port = (uint16_t)s->port,
+        .loops = (uint32_t)s->loops,
+        .mailbox = &d->mailbox,
         .cluster_id = s->cluster_id,
         .data_dir = s->data_dir,
         .control = s->control,
@@ -62,7 +77,7 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .data = p,
     };
     TRY(node_create(&d->loop, d->metrics, &options, &p->node, error));
-    return admin_handle_on_loop(d->admin, "/debug/replicas", &d->mailbox, node_show, p->node);
+    return admin_handle(d->admin, "GET", "/debug/replicas", show_replicas, p->node);
 }
 
 static void on_drained(void *data)

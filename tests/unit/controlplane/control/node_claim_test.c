@@ -32,6 +32,7 @@ static struct node *add(uint32_t node_id, const char *name, uint64_t boot_epoch,
     (void)snprintf(node->zone, sizeof node->zone, "zone-a");
     (void)snprintf(node->host, sizeof node->host, "127.0.0.1");
     node->port = 8020;
+    node->loops = 2;
     node->boot_epoch = boot_epoch;
     node->heard_at_us = heard_at_us;
     return node;
@@ -39,7 +40,7 @@ static struct node *add(uint32_t node_id, const char *name, uint64_t boot_epoch,
 
 static struct node_claimant claimant(uint32_t node_id, const char *name, uint64_t boot_epoch)
 {
-    return (struct node_claimant){node_id, boot_epoch, name, "zone-a", "127.0.0.1", 8020};
+    return (struct node_claimant){node_id, boot_epoch, name, "zone-a", "127.0.0.1", 8020, 2};
 }
 
 static void expect(struct node_claimant who, enum node_claim it_is, const struct node *node)
@@ -61,6 +62,9 @@ static void an_id_is_known_whatever_its_process(void **state)
     struct node_claimant moved = claimant(1, "node-1", 5);
     moved.port = 8022;
     expect(moved, NODE_CHANGED, node);
+    struct node_claimant other_loops = claimant(1, "node-1", 5);
+    other_loops.loops = 1;
+    expect(other_loops, NODE_CHANGED, node);
     expect(claimant(1, "node-9", 5), NODE_CHANGED, node);
 }
 

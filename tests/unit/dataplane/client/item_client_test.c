@@ -44,6 +44,8 @@ struct fixture {
     struct node nodes[NODES];
     struct item_client *client;
     struct item_client_metrics metrics;
+    struct wire_metrics wire_metrics;
+    bool is_one_node; /* the servers are the loops of node 1 */
     /* The script: what the next request gets, whoever is asked; the last step repeats. */
     int steps[STEPS_MAX];
     uint32_t hints[STEPS_MAX]; /* node that the answer's route names as leader; 0: no route */
@@ -83,7 +85,7 @@ static void fill_route(struct fixture *f, uint32_t leader, Sluice__Dataplane__Ro
     for (uint32_t i = 0; i < NODES; i++) {
         sluice__dataplane__replica_address__init(&addresses[i]);
         addresses[i].replica_id = i + 11;
-        addresses[i].node_id = i + 1;
+        addresses[i].node_id = f->is_one_node ? 1 : i + 1;
         addresses[i].host = host;
         addresses[i].zone = zone;
         addresses[i].port = wire_server_port(f->nodes[i].server);
@@ -163,7 +165,7 @@ static void open_node(struct fixture *f, uint32_t id)
     node->id = id;
     const struct wire_server_options options = {
         .host = "127.0.0.1",
-        .identity = {CLUSTER, WIRE_ROLE_NODE, id},
+        .identity = {CLUSTER, WIRE_ROLE_NODE, f->is_one_node ? 1 : id},
         .on_request = on_request,
         .data = node,
     };
@@ -185,6 +187,7 @@ static int setup(void **state)
     const struct item_client_options options = {
         .identity = {CLUSTER, WIRE_ROLE_ROUTER, 0},
         .metrics = &f->metrics,
+        .wire_metrics = &f->wire_metrics,
         .zone = "a",
         .attempt_us = ATTEMPT_US,
         .lookup = look_up,
@@ -421,6 +424,26 @@ static void a_node_that_moved_is_found_at_its_new_port(void **state)
     assert_int_equal(f->seen[1].node, 1);
 }
 
+static void the_loops_of_a_node_keep_their_connections(void **state)
+{
+    struct fixture *f = *state;
+    f->is_one_node = true;
+    wire_server_close(f->nodes[1].server, NULL, NULL);
+    open_node(f, 2);
+    script(f, SLUICE__DATAPLANE__STATUS__OK, 0);
+    for (unsigned i = 0; i < 10; i++) {
+        f->epoch++;
+        learn(f, 1 + i % 2);
+        f->is_done = false;
+        begin(f, LONG_US);
+        finish(f);
+        assert_int_equal(f->err, ERR_OK);
+        assert_int_equal(f->seen[i].node, 1 + i % 2);
+    }
+    assert_int_equal(metric_read(&f->wire_metrics.connected), 2);
+    assert_int_equal(metric_read(&f->wire_metrics.broken), 0);
+}
+
 static void a_node_that_cannot_has_the_last_word(void **state)
 {
     struct fixture *f = *state;
@@ -509,6 +532,7 @@ int main(void)
         TEST(a_route_that_names_nobody_is_not_looked_up_in_a_circle),
         TEST(a_group_that_is_gone_is_forgotten_and_looked_up),
         TEST(a_node_that_moved_is_found_at_its_new_port),
+        TEST(the_loops_of_a_node_keep_their_connections),
         TEST(a_node_that_cannot_has_the_last_word),
         TEST(a_refused_condition_is_final),
         TEST(a_refusal_after_an_unanswered_attempt_leaves_the_outcome_unknown),

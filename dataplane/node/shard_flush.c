@@ -18,7 +18,7 @@ struct flushed_group {
 struct flushing {
     uv_work_t work;
     struct loop_task turn;
-    struct node *node;
+    struct shard *shard;
     enum err err;
     size_t group_count; /* to look at */
     size_t next;
@@ -26,17 +26,17 @@ struct flushing {
     struct flushed_group groups[];
 };
 
-/* Up to a quarter earlier or later, so that nodes that began together do not all flush at once. */
-static void schedule(struct node *n)
+/* Up to a quarter earlier or later, so that shards and nodes that began together do not all flush at once. */
+static void schedule(struct shard *s)
 {
-    uint64_t interval_us = n->options.flush_interval_us;
-    uint64_t wait_us = interval_us - interval_us / 4 + random_below(&n->random, interval_us / 2 + 1);
-    loop_timer_start(n->loop, &n->flush, loop_now_us(n->loop) + wait_us);
+    uint64_t interval_us = s->node->options.flush_interval_us;
+    uint64_t wait_us = interval_us - interval_us / 4 + random_below(&s->random, interval_us / 2 + 1);
+    loop_timer_start(s->loop, &s->flush, loop_now_us(s->loop) + wait_us);
 }
 
-static void note_checkpoint(struct node *n, const struct flushed_group *flushed)
+static void note_checkpoint(struct shard *s, const struct flushed_group *flushed)
 {
-    struct replica *r = replica_find(n, flushed->group_id);
+    struct replica *r = replica_find(s, flushed->group_id);
     if (r != NULL && r->replica_id == flushed->replica_id)
         r->checkpoint_index = flushed->index;
 }
@@ -57,13 +57,13 @@ static void shorten_log(struct replica *r, uint64_t generation)
     (void)replica_step(r, &event, &update); /* cannot be refused */
 }
 
-static void shorten_logs(struct node *n)
+static void shorten_logs(struct shard *s)
 {
-    struct wal_figures figures = wal_figures(n->wal);
-    uint64_t kept = n->options.log_retention_bytes / n->options.log_segment_bytes + 1;
+    struct wal_figures figures = wal_figures(s->node->wal);
+    uint64_t kept = s->node->options.log_retention_bytes / s->node->options.log_segment_bytes + 1;
     if (figures.segments_in_use <= kept)
         return;
-    for (struct replica *r = n->replicas; r != NULL; r = r->hh.next)
+    for (struct replica *r = s->replicas; r != NULL; r = r->hh.next)
         if (r->state == REPLICA_ACTIVE)
             shorten_log(r, figures.current_generation + 1 - kept);
 }
@@ -71,50 +71,50 @@ static void shorten_logs(struct node *n)
 static void after_flush(uv_work_t *work, int status)
 {
     struct flushing *flushing = work->data;
-    struct node *n = flushing->node;
-    n->flushing = NULL;
+    struct shard *s = flushing->shard;
+    s->flushing = NULL;
     if (flushing->err != ERR_OK) {
         memory_free(flushing);
-        node_fail(n, "store flush", flushing->err);
+        node_fail(s->node, "store flush", flushing->err);
         return;
     }
-    metric_increment(&n->metrics.flushes);
+    metric_increment(&s->metrics.flushes);
     for (size_t i = 0; i < flushing->count; i++)
-        note_checkpoint(n, &flushing->groups[i]);
+        note_checkpoint(s, &flushing->groups[i]);
     memory_free(flushing);
-    if (n->is_closing)
+    if (s->is_closing)
         return;
-    shorten_logs(n);
-    schedule(n);
+    shorten_logs(s);
+    schedule(s);
 }
 
 static void in_pool(uv_work_t *work)
 {
     struct flushing *flushing = work->data;
-    flushing->err = store_flush(flushing->node->store);
+    flushing->err = store_flush(flushing->shard->store);
 }
 
 /* Nothing to flush, or not now: the next time. */
-static void give_up(struct node *n)
+static void give_up(struct shard *s)
 {
-    memory_free(n->flushing);
-    n->flushing = NULL;
-    shorten_logs(n);
-    schedule(n);
+    memory_free(s->flushing);
+    s->flushing = NULL;
+    shorten_logs(s);
+    schedule(s);
 }
 
 static void begin_flush(struct flushing *flushing)
 {
-    struct node *n = flushing->node;
-    if (flushing->count == 0 || uv_queue_work(&n->loop->uv, &flushing->work, in_pool, after_flush) != 0)
-        give_up(n);
+    struct shard *s = flushing->shard;
+    if (flushing->count == 0 || uv_queue_work(&s->loop->uv, &flushing->work, in_pool, after_flush) != 0)
+        give_up(s);
 }
 
 /* Write its checkpoint if it has moved since the last one. False: the store takes nothing now. */
 static bool checkpoint_next(struct flushing *flushing)
 {
     struct flushed_group group = flushing->groups[flushing->next++];
-    struct replica *r = replica_find(flushing->node, group.group_id);
+    struct replica *r = replica_find(flushing->shard, group.group_id);
     if (r == NULL || r->state != REPLICA_ACTIVE || r->has_batch)
         return true;
     uint64_t applied = partition_applied_index(r->partition);
@@ -129,15 +129,15 @@ static bool checkpoint_next(struct flushing *flushing)
 static void on_turn(struct loop_task *task)
 {
     struct flushing *flushing = task->data;
-    struct node *n = flushing->node;
+    struct shard *s = flushing->shard;
     uint64_t until_us = clock_boot_us() + TURN_US;
     while (flushing->next < flushing->group_count) {
         if (!checkpoint_next(flushing)) {
-            give_up(n);
+            give_up(s);
             return;
         }
         if (clock_boot_us() >= until_us) {
-            loop_defer(n->loop, &flushing->turn);
+            loop_defer(s->loop, &flushing->turn);
             return;
         }
     }
@@ -146,35 +146,35 @@ static void on_turn(struct loop_task *task)
 
 static void on_flush_timer(struct loop_timer *timer)
 {
-    struct node *n = timer->data;
-    size_t count = HASH_COUNT(n->replicas);
+    struct shard *s = timer->data;
+    size_t count = HASH_COUNT(s->replicas);
     struct flushing *flushing = memory_zalloc(sizeof *flushing + count * sizeof flushing->groups[0]);
     if (flushing == NULL) {
-        schedule(n);
+        schedule(s);
         return;
     }
-    flushing->node = n;
+    flushing->shard = s;
     flushing->work.data = flushing;
     flushing->turn = (struct loop_task){.run = on_turn, .data = flushing};
-    for (struct replica *r = n->replicas; r != NULL; r = r->hh.next)
+    for (struct replica *r = s->replicas; r != NULL; r = r->hh.next)
         flushing->groups[flushing->group_count++].group_id = r->group_id;
-    n->flushing = flushing;
-    loop_defer(n->loop, &flushing->turn);
+    s->flushing = flushing;
+    loop_defer(s->loop, &flushing->turn);
 }
 
-void node_flush_start(struct node *n)
+void shard_flush_start(struct shard *s)
 {
-    random_init(&n->random, clock_boot_us() ^ n->node_id);
-    n->flush = (struct loop_timer){.fire = on_flush_timer, .data = n};
-    schedule(n);
+    random_init(&s->random, clock_boot_us() ^ s->node->node_id ^ ((uint64_t)s->index << 32));
+    s->flush = (struct loop_timer){.fire = on_flush_timer, .data = s};
+    schedule(s);
 }
 
-void node_flush_stop(struct node *n)
+void shard_flush_stop(struct shard *s)
 {
-    loop_timer_stop(n->loop, &n->flush);
-    if (n->flushing == NULL || !loop_task_is_queued(&n->flushing->turn))
+    loop_timer_stop(s->loop, &s->flush);
+    if (s->flushing == NULL || !loop_task_is_queued(&s->flushing->turn))
         return; /* in the pool: it comes back by itself */
-    loop_undefer(n->loop, &n->flushing->turn);
-    memory_free(n->flushing);
-    n->flushing = NULL;
+    loop_undefer(s->loop, &s->flushing->turn);
+    memory_free(s->flushing);
+    s->flushing = NULL;
 }

@@ -12,7 +12,7 @@
 
 struct creation {
     uv_work_t work;
-    struct node *node;
+    struct shard *shard;
     enum err err;
     size_t count;
     struct creating {
@@ -25,9 +25,9 @@ struct creation {
 /* When it is durable, replica_created follows. */
 static enum err begin_log(struct replica *r, const struct creating *c)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     struct group_update update;
-    TRY(wal_group_create(&r->log, n->port, r->group_id, r->replica_id));
+    TRY(wal_group_create(&r->log, s->port, r->group_id, r->replica_id));
     TRY(group_bootstrap(r->group, c->members, c->member_count, &update));
     return replica_persist(r, &update.persist);
 }
@@ -35,22 +35,22 @@ static enum err begin_log(struct replica *r, const struct creating *c)
 static void flush_in_pool(uv_work_t *work)
 {
     struct creation *creation = work->data;
-    creation->err = store_flush(creation->node->store);
+    creation->err = store_flush(creation->shard->store);
 }
 
 static void after_flush(uv_work_t *work, int status)
 {
     struct creation *creation = work->data;
-    struct node *n = creation->node;
-    for (size_t i = 0; i < creation->count && !n->is_closing; i++) {
-        struct replica *r = replica_find(n, creation->groups[i].group_id);
+    struct shard *s = creation->shard;
+    for (size_t i = 0; i < creation->count && !s->is_closing; i++) {
+        struct replica *r = replica_find(s, creation->groups[i].group_id);
         if (r == NULL || r->state != REPLICA_CREATING)
             continue;
         enum err err = creation->err == ERR_OK ? begin_log(r, &creation->groups[i]) : creation->err;
         if (err != ERR_OK) {
             log_error("replica_not_created", "group=%llu error=%s", (unsigned long long)r->group_id,
                       err_name(err));
-            node_fail(n, "replica creation", err);
+            node_fail(s->node, "replica creation", err);
         }
     }
     memory_free(creation);
@@ -58,15 +58,15 @@ static void after_flush(uv_work_t *work, int status)
 
 static enum err write_range(struct replica *r)
 {
-    struct node *n = r->node;
+    struct shard *s = r->shard;
     struct store_batch *batch = store_batch_create();
     if (batch == NULL)
         return ERR_NO_MEMORY;
-    buffer_clear(&n->scratch);
-    replica_row_encode(r, &n->scratch);
-    store_batch_put_meta(batch, r->group_id, slice_from_string(NODE_META_REPLICA), buffer_view(&n->scratch));
+    buffer_clear(&s->scratch);
+    replica_row_encode(r, &s->scratch);
+    store_batch_put_meta(batch, r->group_id, slice_from_string(NODE_META_REPLICA), buffer_view(&s->scratch));
     store_batch_set_applied(batch, r->group_id, r->replica_id, 0, 0);
-    enum err err = buffer_has_failed(&n->scratch) ? ERR_NO_MEMORY : store_write(n->store, batch);
+    enum err err = buffer_has_failed(&s->scratch) ? ERR_NO_MEMORY : store_write(s->store, batch);
     store_batch_destroy(batch);
     return err;
 }
@@ -137,17 +137,17 @@ static enum err lose(struct replica *r, const Sluice__Controlplane__ReplicaGoal 
     return ERR_OK;
 }
 
-bool node_create_replica(struct node *n, const Sluice__Controlplane__ReplicaGoal *goal,
-                         struct creation *creation)
+bool creation_add(struct creation *creation, const Sluice__Controlplane__ReplicaGoal *goal)
 {
+    struct shard *s = creation->shard;
     struct creating *c = &creation->groups[creation->count];
     if (!take_members(goal, c) || !is_among(c, goal->replica_id) ||
-        wal_is_removed(n->wal, goal->group_id, goal->replica_id)) {
+        wal_is_removed(s->node->wal, goal->group_id, goal->replica_id)) {
         log_warn("goal_refused", "group=%llu replica=%llu", (unsigned long long)goal->group_id,
                  (unsigned long long)goal->replica_id);
         return true; /* it would not get better by repeating */
     }
-    struct replica *r = replica_create(n, goal->group_id, goal->replica_id, own_kind(c, goal->replica_id));
+    struct replica *r = replica_create(s, goal->group_id, goal->replica_id, own_kind(c, goal->replica_id));
     if (r == NULL)
         return false;
     bool is_lost = goal->creation_id != 0;
@@ -160,23 +160,23 @@ bool node_create_replica(struct node *n, const Sluice__Controlplane__ReplicaGoal
     return true;
 }
 
-struct creation *node_create_begin(struct node *n, size_t goal_count)
+struct creation *creation_begin(struct shard *s, size_t goal_count)
 {
     struct creation *creation = memory_zalloc(sizeof *creation + goal_count * sizeof creation->groups[0]);
     if (creation == NULL)
         return NULL;
-    creation->node = n;
+    creation->shard = s;
     creation->work.data = creation;
     return creation;
 }
 
-void node_create_end(struct creation *creation)
+void creation_end(struct creation *creation)
 {
-    struct node *n = creation->node;
+    struct shard *s = creation->shard;
     if (creation->count == 0)
         memory_free(creation);
-    else if (uv_queue_work(&n->loop->uv, &creation->work, flush_in_pool, after_flush) != 0)
-        node_fail(n, "pool", ERR_BUSY);
+    else if (uv_queue_work(&s->loop->uv, &creation->work, flush_in_pool, after_flush) != 0)
+        node_fail(s->node, "pool", ERR_BUSY);
 }
 
 /* ---- from created to acting ---- */
