@@ -148,3 +148,46 @@ enum err constraints_finish(const struct constraints *c, struct error *error)
     return error_set(error, ERR_VALIDATION, "%u validation error%s detected: %s", c->count,
                      c->count == 1 ? "" : "s", c->text);
 }
+
+/* ---- maps and lists of a batch ---- */
+
+enum { NAME_SHOWN_MAX = 255 };
+
+void constraints_map_key(struct constraints *c, const char *path, struct slice name)
+{
+    bool is_good = name.length > 0 && name.length <= ARN_BYTES_MAX;
+    struct slice table = constraints_name_of(name);
+    for (size_t i = 0; i < table.length; i++)
+        is_good = is_good && is_name_character(table.data[i]);
+    if (is_good && table.length > 0 && table.length <= 255)
+        return;
+    add(c,
+        "Value '{%.*s=[...]}' at '%s' failed to satisfy constraint: Map keys must satisfy constraint: "
+        "[Member "
+        "must have length less than or equal to 1024, Member must have length greater than or equal to 1, "
+        "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+]",
+        (int)(name.length < NAME_SHOWN_MAX ? name.length : NAME_SHOWN_MAX), (const char *)name.data, path);
+}
+
+void constraints_map_list(struct constraints *c, const char *path, struct slice name, int length_max)
+{
+    add(c,
+        "Value '{%.*s=[...]}' at '%s' failed to satisfy constraint: Map value must satisfy constraint: "
+        "[Member must have length less than or equal to %d, Member must have length greater than or equal to "
+        "1]",
+        (int)(name.length < NAME_SHOWN_MAX ? name.length : NAME_SHOWN_MAX), (const char *)name.data, path,
+        length_max);
+}
+
+void constraints_list_too_short(struct constraints *c, const char *path)
+{
+    add(c,
+        "Value '[]' at '%s' failed to satisfy constraint: Member must have length greater than or equal to 1",
+        path);
+}
+
+void constraints_list_too_long(struct constraints *c, const char *path, int length_max)
+{
+    add(c, "Value at '%s' failed to satisfy constraint: Member must have length less than or equal to %d",
+        path, length_max);
+}

@@ -34,5 +34,11 @@ void constraints_index_name(struct constraints *c, struct slice value);
 /* ERR_VALIDATION with the collected words, if any. */
 enum err constraints_finish(const struct constraints *c, struct error *error) MUST_CHECK;
 
+/* A map of lists by table: a key that is no table's name or ARN; a list that is empty or has more than length_max. */
+void constraints_map_key(struct constraints *c, const char *path, struct slice name);
+void constraints_map_list(struct constraints *c, const char *path, struct slice name, int length_max);
+void constraints_list_too_short(struct constraints *c, const char *path);
+void constraints_list_too_long(struct constraints *c, const char *path, int length_max);
+
 /* The table's name in a name or an ARN. */
 struct slice constraints_name_of(struct slice name_or_arn);

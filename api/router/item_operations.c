@@ -130,7 +130,7 @@ static void begin_read(struct request *r)
     r->call.done = on_read;
 }
 
-static void make_request_id(struct router *router, uint8_t to[REQUEST_ID_BYTES])
+void router_make_request_id(struct router *router, uint8_t to[REQUEST_ID_BYTES])
 {
     uint64_t high = random_u64(&router->random), low = random_u64(&router->random);
     memcpy(to, &high, 8);
@@ -148,7 +148,7 @@ static void begin_write(struct request *r)
     struct item_parameters *p = &s->parameters;
     Sluice__Dataplane__WriteRequest *write = &r->call.write;
     sluice__dataplane__write_request__init(write);
-    make_request_id(r->router, s->request_id);
+    router_make_request_id(r->router, s->request_id);
     write->request_id = (ProtobufCBinaryData){.len = REQUEST_ID_BYTES, .data = s->request_id};
     write->kind = kinds[p->operation];
     write->return_values = (Sluice__Dataplane__ReturnValues)p->values;

@@ -12,6 +12,16 @@ static const struct operation operations[] = {
     {"DescribeTable", operation_control},
     {"ListTables", operation_control},
     {"DeleteTable", operation_control},
+    {"UpdateTable", operation_control},
+    {"DescribeLimits", operation_control},
+    {"TagResource", operation_control},
+    {"UntagResource", operation_control},
+    {"ListTagsOfResource", operation_control},
+    {"DescribeTimeToLive", operation_control},
+    {"DescribeContinuousBackups", operation_control},
+    {"DescribeEndpoints", operation_describe_endpoints},
+    {"BatchGetItem", operation_batch_get_item},
+    {"BatchWriteItem", operation_batch_write_item},
 };
 
 const struct operation *operation_find(struct slice name)

@@ -97,7 +97,7 @@ struct operation {
 /* NULL: not served. */
 const struct operation *operation_find(struct slice name);
 
-/* ---- item_operations.c, query_operations.c, control_operations.c ---- */
+/* ---- item_operations.c, batch_operations.c, query_operations.c, control_operations.c, endpoint_operations.c ---- */
 void operation_query(struct request *r);
 void operation_scan(struct request *r);
 void operation_get_item(struct request *r);
@@ -105,3 +105,8 @@ void operation_put_item(struct request *r);
 void operation_update_item(struct request *r);
 void operation_delete_item(struct request *r);
 void operation_control(struct request *r);
+void operation_describe_endpoints(struct request *r);
+void operation_batch_get_item(struct request *r);
+void operation_batch_write_item(struct request *r);
+/* 16 random bytes for one write, the same at each of its attempts. */
+void router_make_request_id(struct router *router, uint8_t to[REQUEST_ID_BYTES]);

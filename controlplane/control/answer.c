@@ -35,7 +35,7 @@ void answer_exception(const struct answer *a, char *to, size_t bytes)
     const char *space = "com.amazonaws.dynamodb.v20120810";
     if (a->code == ERR_VALIDATION)
         space = "com.amazon.coral.validate";
-    else if (a->code == ERR_SERIALIZATION || a->code == ERR_UNKNOWN_OPERATION)
+    else if (a->code == ERR_SERIALIZATION || a->code == ERR_UNKNOWN_OPERATION || a->code == ERR_ACCESS_DENIED)
         space = "com.amazon.coral.service";
     (void)snprintf(to, bytes, "%s#%s", space, name); /* room for the longest */
 }

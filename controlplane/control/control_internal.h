@@ -21,6 +21,8 @@ enum { CONTROL_MEMDS_MAX = 8 };
 
 struct change;
 struct publisher;
+struct table_update;
+struct tag_request;
 struct operator_http;
 struct reconciliation;
 
@@ -98,12 +100,21 @@ void control_save_counters(struct control *control, struct sql_batch *batch);
 
 /* operations.c: requests of tenants. Answers now or later. */
 void control_on_request(struct control *control, struct wire_call call, const struct frame *frame);
-/* table_create.c, table_delete.c: `done` gets the answer; it is the caller's from then on. */
+/* table_create.c, table_update.c, table_delete.c, table_tags.c: `done` gets the answer; it is the caller's from then on. */
 typedef void (*answer_cb)(struct answer *answer, void *data);
 void control_create_table(struct control *control, struct tenant *tenant, struct table_spec *spec,
                           struct answer *answer, answer_cb done, void *data);
+void control_update_table(struct control *control, struct tenant *tenant, const struct table_update *update,
+                          struct answer *answer, answer_cb done, void *data);
+void control_change_tags(struct control *control, struct tenant *tenant, const struct tag_request *request,
+                         struct answer *answer, answer_cb done, void *data);
 void control_delete_table(struct control *control, struct tenant *tenant, const char *name,
                           struct answer *answer, answer_cb done, void *data);
+
+/* Within the tenant's quota of provisioned throughput, with `spec` in the place of a table's (NULL: added).
+ * ERR_LIMIT_EXCEEDED */
+enum err control_check_units(const struct tenant *tenant, const struct table *instead_of,
+                             const struct table_spec *spec, struct answer *answer) MUST_CHECK;
 
 /* placing.c: replicas for partitions that have none. */
 struct placed_replica {

@@ -13,7 +13,9 @@ static const char *const statements[STATEMENT_COUNT] = {
     [TABLES] =
         ("SELECT t.space_id, t.tenant_id, t.name, t.table_id, t.arn, t.hash_name, t.hash_type, t.sort_name, "
          "t.sort_type, t.schema_version, t.billing_mode, t.read_units, t.write_units, t.table_class, "
-         "t.is_deletion_protected, t.tags, t.status, t.created_us, count(p.group_id) "
+         "t.is_deletion_protected, t.tags, t.status, t.created_us, t.max_read_units, t.max_write_units, "
+         "t.on_demand_us, t.table_class_us, t.increase_us, t.decrease_us, t.decrease_count, "
+         "t.decreases_left, count(p.group_id) "
          "FROM tables t LEFT JOIN partitions p USING (space_id) GROUP BY t.space_id"),
     [PARTITIONS] =
         "SELECT group_id, space_id, range_start, range_end, range_epoch FROM partitions ORDER BY group_id",
@@ -107,6 +109,16 @@ static enum err read_spec(const struct row *r, struct table_spec *spec)
     spec->write_units = number(r, 12);
     spec->table_class = (enum table_class)number(r, 13);
     spec->is_deletion_protected = truth(r, 14);
+    spec->max_read_units = number(r, 18);
+    spec->max_write_units = number(r, 19);
+    spec->history = (struct table_history){
+        .on_demand_us = number(r, 20),
+        .table_class_us = number(r, 21),
+        .increase_us = number(r, 22),
+        .decrease_us = number(r, 23),
+        .decrease_count = (uint32_t)number(r, 24),
+        .decreases_left = (uint32_t)number(r, 25),
+    };
     spec->tags = memory_alloc(strlen(text(r, 15)) + 1);
     if (spec->tags == NULL)
         return ERR_NO_MEMORY;
@@ -122,7 +134,7 @@ static enum err load_table(struct control *control, const struct row *r)
         return ERR_CORRUPT;
     TRY(read_spec(r, &spec));
     struct table *table = catalog_add_table(&control->catalog, tenant, number(r, 0), text(r, 3), text(r, 4),
-                                            &spec, (enum table_status)number(r, 16), number(r, 18));
+                                            &spec, (enum table_status)number(r, 16), number(r, 26));
     table_spec_deinit(&spec);
     if (table == NULL)
         return ERR_NO_MEMORY;

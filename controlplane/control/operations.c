@@ -5,8 +5,9 @@
 #include "base/memory.h"
 #include "base/proto.h"
 #include "controlplane/control/control_internal.h"
-#include "controlplane/control/table_description.h"
-#include "controlplane/control/table_request.h"
+#include "controlplane/control/describe.h"
+#include "controlplane/control/table_update_request.h"
+#include "controlplane/control/tag_request.h"
 #include "controlplane/proto/controlplane.pb-c.h"
 
 enum { EXCEPTION_BYTES = 128 };
@@ -15,6 +16,7 @@ enum { EXCEPTION_BYTES = 128 };
 struct operation {
     struct control *control;
     struct wire_call call;
+    struct tenant *tenant; /* while the request is read */
     struct answer answer;
 };
 
@@ -43,78 +45,91 @@ static void on_answer(struct answer *answer, void *data)
     memory_free(operation);
 }
 
-static void describe_table(struct control *control, struct tenant *tenant, const json_t *request,
-                           struct answer *answer)
-{
-    char name[TABLE_NAME_BYTES_MAX + 1];
-    const struct table_scope scope = {control->options.region, tenant->id};
-    if (table_request_name(request, &scope, name, answer) != ERR_OK)
-        return;
-    const struct table *table = tenant_table(tenant, name);
-    if (table == NULL) {
-        answer_refuse(answer, ERR_RESOURCE_NOT_FOUND, "Requested resource not found: Table: %s not found",
-                      name);
-        return;
-    }
-    (void)answer_json(
-        answer, json_pack("{s:o}", "Table", table_description(table, table->status))); /* says so itself */
-}
-
-static void list_tables(struct tenant *tenant, const json_t *request, struct answer *answer)
-{
-    const char *start;
-    size_t limit;
-    if (table_request_list(request, &start, &limit, answer) != ERR_OK)
-        return;
-    json_t *names = json_array();
-    size_t first = tenant_table_after(tenant, start);
-    size_t end = first + limit < tenant->table_count ? first + limit : tenant->table_count;
-    for (size_t i = first; i < end; i++)
-        (void)json_array_append_new(names,
-                                    json_string(tenant->tables[i]->spec.name)); /* no memory: answer_json */
-    json_t *body = json_pack("{s:o}", "TableNames", names);
-    if (end < tenant->table_count)
-        (void)json_object_set_new(body, "LastEvaluatedTableName",
-                                  json_string(tenant->tables[end - 1]->spec.name));
-    (void)answer_json(answer, body); /* the answer says if it failed */
-}
-
-static void create_table(struct operation *operation, struct tenant *tenant, const json_t *request)
+static void create_table(struct operation *operation, const struct describe_call *call)
 {
     struct table_spec spec;
-    if (table_request_create(request, &spec, &operation->answer) != ERR_OK)
+    if (table_request_create(call->request, &spec, &operation->answer) != ERR_OK)
         on_answer(&operation->answer, operation);
     else
-        control_create_table(operation->control, tenant, &spec, &operation->answer, on_answer, operation);
+        control_create_table(operation->control, operation->tenant, &spec, &operation->answer, on_answer,
+                             operation);
 }
 
-static void delete_table(struct operation *operation, struct tenant *tenant, const json_t *request)
+static void update_table(struct operation *operation, const struct describe_call *call)
+{
+    struct table_update update;
+    if (table_update_read(call->request, &call->scope, &update, &operation->answer) != ERR_OK)
+        on_answer(&operation->answer, operation);
+    else
+        control_update_table(operation->control, operation->tenant, &update, &operation->answer, on_answer,
+                             operation);
+}
+
+static void delete_table(struct operation *operation, const struct describe_call *call)
 {
     char name[TABLE_NAME_BYTES_MAX + 1];
-    const struct table_scope scope = {operation->control->options.region, tenant->id};
-    if (table_request_name(request, &scope, name, &operation->answer) != ERR_OK)
+    if (table_request_name(call->request, &call->scope, name, &operation->answer) != ERR_OK)
         on_answer(&operation->answer, operation);
     else
-        control_delete_table(operation->control, tenant, name, &operation->answer, on_answer, operation);
+        control_delete_table(operation->control, operation->tenant, name, &operation->answer, on_answer,
+                             operation);
 }
 
-static void dispatch(struct operation *operation, struct tenant *tenant, const char *name,
-                     const json_t *request)
+static void change_tags(struct operation *operation, const struct describe_call *call,
+                        enum tag_operation kind)
 {
-    if (strcmp(name, "CreateTable") == 0) {
-        create_table(operation, tenant, request);
-        return;
-    }
-    if (strcmp(name, "DeleteTable") == 0) {
-        delete_table(operation, tenant, request);
-        return;
-    }
-    if (strcmp(name, "DescribeTable") == 0)
-        describe_table(operation->control, tenant, request, &operation->answer);
-    else if (strcmp(name, "ListTables") == 0)
-        list_tables(tenant, request, &operation->answer);
+    struct tag_request request;
+    if (tag_request_read(kind, call->request, &call->scope, call->principal_arn, &request,
+                         &operation->answer) != ERR_OK)
+        on_answer(&operation->answer, operation);
     else
-        answer_refuse(&operation->answer, ERR_UNKNOWN_OPERATION, "%s", err_sentence(ERR_UNKNOWN_OPERATION));
+        control_change_tags(operation->control, operation->tenant, &request, &operation->answer, on_answer,
+                            operation);
+}
+
+static void tag_resource(struct operation *operation, const struct describe_call *call)
+{
+    change_tags(operation, call, TAG_ADD);
+}
+
+static void untag_resource(struct operation *operation, const struct describe_call *call)
+{
+    change_tags(operation, call, TAG_REMOVE);
+}
+
+/* By name: what changes something, and what is answered at once. */
+static const struct {
+    const char *name;
+    void (*change)(struct operation *operation, const struct describe_call *call);
+    void (*describe)(const struct describe_call *call, struct answer *answer);
+} served[] = {
+    {"CreateTable", create_table, NULL},
+    {"UpdateTable", update_table, NULL},
+    {"DeleteTable", delete_table, NULL},
+    {"TagResource", tag_resource, NULL},
+    {"UntagResource", untag_resource, NULL},
+    {"DescribeTable", NULL, describe_table},
+    {"ListTables", NULL, describe_list_tables},
+    {"ListTagsOfResource", NULL, describe_list_tags},
+    {"DescribeLimits", NULL, describe_limits},
+    {"DescribeTimeToLive", NULL, describe_time_to_live},
+    {"DescribeContinuousBackups", NULL, describe_continuous_backups},
+};
+
+static void dispatch(struct operation *operation, const char *name, const struct describe_call *call)
+{
+    for (size_t i = 0; i < sizeof served / sizeof served[0]; i++) {
+        if (strcmp(name, served[i].name) != 0)
+            continue;
+        if (served[i].change != NULL) {
+            served[i].change(operation, call);
+            return;
+        }
+        served[i].describe(call, &operation->answer);
+        on_answer(&operation->answer, operation);
+        return;
+    }
+    answer_refuse(&operation->answer, ERR_UNKNOWN_OPERATION, "%s", err_sentence(ERR_UNKNOWN_OPERATION));
     on_answer(&operation->answer, operation);
 }
 
@@ -124,6 +139,7 @@ static void begin(struct operation *operation, const Sluice__Controlplane__Contr
     struct answer *answer = &operation->answer;
     struct tenant *tenant = catalog_tenant(&operation->control->catalog, request->tenant_id);
     json_error_t json_error;
+    operation->tenant = tenant;
     json_t *json = json_loadb((const char *)body.data, body.length, 0, &json_error);
     if (tenant == NULL)
         answer_refuse(answer, ERR_UNRECOGNIZED_CLIENT, "%s", err_sentence(ERR_UNRECOGNIZED_CLIENT));
@@ -132,7 +148,11 @@ static void begin(struct operation *operation, const Sluice__Controlplane__Contr
     else if (!json_is_object(json))
         answer_refuse(answer, ERR_SERIALIZATION, "Unexpected token received from parser");
     if (answer->code == ERR_OK)
-        dispatch(operation, tenant, request->operation, json);
+        dispatch(operation, request->operation,
+                 &(struct describe_call){.tenant = tenant,
+                                         .scope = {operation->control->options.region, tenant->id},
+                                         .principal_arn = request->principal_arn,
+                                         .request = json});
     else
         on_answer(answer, operation);
     json_decref(json);

@@ -2,6 +2,7 @@
  * that it may be taken again by whoever is control next.
  *
  *     CREATING, not placed --(three zones alive)--> placed --(each group leads, schema applied)--> ACTIVE
+ *     UPDATING --(each group leads)--> ACTIVE
  *     DELETING --(replicas removed, or their nodes away, or 1 s)--> GONE --(each replica removed)--> no row any more  */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -146,6 +147,8 @@ static enum err next_step(struct control *control, struct step *step, struct sql
         if (!is_placed(table))
             return step_place(control, step, batch);
         return is_all_serving(table) ? step_activate(control, step, batch) : ERR_STALE;
+    case TABLE_UPDATING:
+        return is_all_serving(table) ? step_activate(control, step, batch) : ERR_STALE;
     case TABLE_DELETING:
         return may_go(control, table) ? step_gone(control, step, batch) : ERR_STALE;
     case TABLE_GONE:
@@ -154,7 +157,6 @@ static enum err next_step(struct control *control, struct step *step, struct sql
         step_forget(step, batch);
         return ERR_OK;
     case TABLE_ACTIVE:
-    case TABLE_UPDATING:
         break;
     }
     return ERR_STALE;

@@ -11,7 +11,7 @@
 #include "base/arena.h"
 #include "base/slice.h"
 
-enum { SQL_PARAMETERS_MAX = 20 };
+enum { SQL_PARAMETERS_MAX = 24 };
 
 struct sql_statement {
     const char *text;

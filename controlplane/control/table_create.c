@@ -36,6 +36,26 @@ static void make_uuid(char *to, size_t bytes)
                    r[15]); /* 36 */
 }
 
+enum err control_check_units(const struct tenant *tenant, const struct table *instead_of,
+                             const struct table_spec *spec, struct answer *answer)
+{
+    uint64_t read_units = spec->read_units;
+    uint64_t write_units = spec->write_units;
+    for (size_t i = 0; i < tenant->table_count; i++) {
+        if (tenant->tables[i] == instead_of)
+            continue;
+        read_units += tenant->tables[i]->spec.read_units;
+        write_units += tenant->tables[i]->spec.write_units;
+    }
+    if (read_units <= TENANT_READ_UNITS_MAX && write_units <= TENANT_WRITE_UNITS_MAX)
+        return ERR_OK;
+    return answer_refuse(
+        answer, ERR_LIMIT_EXCEEDED,
+        "Subscriber limit exceeded: Provisioned throughput of an account is limited to %d read and %d "
+        "write capacity units",
+        TENANT_READ_UNITS_MAX, TENANT_WRITE_UNITS_MAX);
+}
+
 static enum err check_quotas(const struct tenant *tenant, const struct table_spec *spec,
                              struct answer *answer)
 {
@@ -43,19 +63,7 @@ static enum err check_quotas(const struct tenant *tenant, const struct table_spe
         return answer_refuse(answer, ERR_LIMIT_EXCEEDED,
                              "Subscriber limit exceeded: There is a limit of %d tables per subscriber",
                              TENANT_TABLES_MAX);
-    uint64_t read_units = spec->read_units;
-    uint64_t write_units = spec->write_units;
-    for (size_t i = 0; i < tenant->table_count; i++) {
-        read_units += tenant->tables[i]->spec.read_units;
-        write_units += tenant->tables[i]->spec.write_units;
-    }
-    if (read_units > TENANT_READ_UNITS_MAX || write_units > TENANT_WRITE_UNITS_MAX)
-        return answer_refuse(
-            answer, ERR_LIMIT_EXCEEDED,
-            "Subscriber limit exceeded: Provisioned throughput of an account is limited to %d read and %d "
-            "write capacity units",
-            TENANT_READ_UNITS_MAX, TENANT_WRITE_UNITS_MAX);
-    return ERR_OK;
+    return control_check_units(tenant, NULL, spec, answer);
 }
 
 static void insert_table(const struct table *table, struct sql_batch *batch)
@@ -65,8 +73,9 @@ static void insert_table(const struct table *table, struct sql_batch *batch)
         batch,
         "INSERT INTO tables (space_id, tenant_id, name, table_id, arn, hash_name, hash_type, sort_name, "
         "sort_type, schema_version, billing_mode, read_units, write_units, table_class, "
-        "is_deletion_protected, tags, status, created_us) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)");
+        "is_deletion_protected, tags, status, created_us, max_read_units, max_write_units, on_demand_us) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, "
+        "$21)");
     sql_u64(batch, table->space_id);
     sql_text(batch, table->tenant->id);
     sql_text(batch, spec->name);
@@ -90,6 +99,9 @@ static void insert_table(const struct table *table, struct sql_batch *batch)
     sql_text(batch, spec->tags == NULL ? "[]" : spec->tags);
     sql_u64(batch, TABLE_CREATING);
     sql_u64(batch, table->created_us);
+    sql_u64(batch, spec->max_read_units);
+    sql_u64(batch, spec->max_write_units);
+    sql_u64(batch, spec->history.on_demand_us);
 }
 
 static void insert_partitions(const struct create_change *create, struct sql_batch *batch)
@@ -128,6 +140,7 @@ static void complete_draft(struct control *control, struct create_change *create
     draft->space_id = ++control->catalog.counters.space_id;
     draft->schema_version = FIRST_SCHEMA_VERSION;
     draft->created_us = clock_wall_us();
+    draft->spec.history.on_demand_us = draft->spec.is_on_demand ? draft->created_us : 0;
     draft->arn = create->arn;
     make_uuid(draft->table_id, sizeof draft->table_id);
     (void)snprintf(create->arn, sizeof create->arn, "arn:aws:dynamodb:%s:%s:table/%s",

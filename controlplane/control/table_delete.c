@@ -35,6 +35,10 @@ static enum err check(struct delete_change *delete, const struct table *table)
         return answer_refuse(delete->answer, ERR_RESOURCE_IN_USE,
                              "Attempt to change a resource which is still in use: Table is being created: %s",
                              delete->name);
+    if (table->status == TABLE_UPDATING)
+        return answer_refuse(delete->answer, ERR_RESOURCE_IN_USE,
+                             "Attempt to change a resource which is still in use: Table is being updated: %s",
+                             delete->name);
     if (table->spec.is_deletion_protected && table->status != TABLE_DELETING)
         return answer_refuse(
             delete->answer, ERR_VALIDATION,

@@ -1,9 +1,17 @@
 #include "controlplane/control/table_description.h"
 
+#include "base/clock.h"
+
 static const char *status_name(enum table_status status)
 {
     static const char *const names[] = {"CREATING", "ACTIVE", "UPDATING", "DELETING", "DELETING"};
     return names[status];
+}
+
+/* Since 1970, to the millisecond. */
+static double seconds(uint64_t time_us)
+{
+    return (double)(time_us / 1000) / 1000.0;
 }
 
 static const char *type_name(uint8_t type)
@@ -68,37 +76,67 @@ static json_t *warm_throughput(const struct table *table, enum table_status stat
                      (json_int_t)write_units, "Status", status_name(status));
 }
 
+static void set_time(json_t *object, const char *name, uint64_t time_us)
+{
+    if (time_us != 0)
+        (void)json_object_set_new(object, name, json_real(seconds(time_us))); /* may be absent */
+}
+
+static json_t *throughput(const struct table_spec *spec)
+{
+    const struct table_history *history = &spec->history;
+    json_t *description =
+        json_pack("{s:i, s:I, s:I}", "NumberOfDecreasesToday",
+                  (int)table_history_decreases_today(history, clock_wall_us()), "ReadCapacityUnits",
+                  (json_int_t)spec->read_units, "WriteCapacityUnits", (json_int_t)spec->write_units);
+    set_time(description, "LastIncreaseDateTime", history->increase_us);
+    set_time(description, "LastDecreaseDateTime", history->decrease_us);
+    return description;
+}
+
+/* Once a table was on-demand; a new one is so from the moment it is ACTIVE. */
+static json_t *billing_mode(const struct table_spec *spec, enum table_status status)
+{
+    json_t *summary =
+        json_pack("{s:s}", "BillingMode", spec->is_on_demand ? "PAY_PER_REQUEST" : "PROVISIONED");
+    if (status != TABLE_CREATING)
+        set_time(summary, "LastUpdateToPayPerRequestDateTime", spec->history.on_demand_us);
+    return summary;
+}
+
+static json_int_t maximum(uint64_t units)
+{
+    return units == 0 ? -1 : (json_int_t)units;
+}
+
 static void add_options(json_t *description, const struct table *table, enum table_status status)
 {
     static const char *const classes[] = {"", "STANDARD", "STANDARD_INFREQUENT_ACCESS"};
     const struct table_spec *spec = &table->spec;
-    double created = (double)(table->created_us / 1000) / 1000.0;
-    if (spec->is_on_demand && status != TABLE_CREATING)
+    if (spec->history.on_demand_us != 0)
         (void)json_object_set_new(description, "BillingModeSummary",
-                                  json_pack("{s:s, s:f}", "BillingMode", "PAY_PER_REQUEST",
-                                            "LastUpdateToPayPerRequestDateTime",
-                                            created)); /* may be absent */
-    else if (spec->is_on_demand)
-        (void)json_object_set_new(description, "BillingModeSummary",
-                                  json_pack("{s:s}", "BillingMode", "PAY_PER_REQUEST")); /* may be absent */
-    if (spec->table_class != TABLE_CLASS_NOT_GIVEN)
-        (void)json_object_set_new(
-            description, "TableClassSummary",
-            json_pack("{s:s}", "TableClass", classes[spec->table_class])); /* may be absent */
+                                  billing_mode(spec, status)); /* may be absent */
+    if (spec->max_read_units != 0 || spec->max_write_units != 0)
+        (void)json_object_set_new(description, "OnDemandThroughput",
+                                  json_pack("{s:I, s:I}", "MaxReadRequestUnits",
+                                            maximum(spec->max_read_units), "MaxWriteRequestUnits",
+                                            maximum(spec->max_write_units))); /* may be absent */
+    if (spec->table_class == TABLE_CLASS_NOT_GIVEN)
+        return;
+    json_t *summary = json_pack("{s:s}", "TableClass", classes[spec->table_class]);
+    set_time(summary, "LastUpdateDateTime", spec->history.table_class_us);
+    (void)json_object_set_new(description, "TableClassSummary", summary); /* may be absent */
 }
 
 json_t *table_description(const struct table *table, enum table_status status)
 {
     const struct table_spec *spec = &table->spec;
-    json_t *throughput =
-        json_pack("{s:i, s:I, s:I}", "NumberOfDecreasesToday", 0, "ReadCapacityUnits",
-                  (json_int_t)spec->read_units, "WriteCapacityUnits", (json_int_t)spec->write_units);
     json_t *description = json_pack(
         "{s:o, s:s, s:o, s:s, s:f, s:o, s:I, s:i, s:s, s:s, s:o, s:b}", "AttributeDefinitions",
         definitions(spec), "TableName", spec->name, "KeySchema", key_schema(spec), "TableStatus",
-        status_name(status), "CreationDateTime", (double)(table->created_us / 1000) / 1000.0,
-        "ProvisionedThroughput", throughput, "TableSizeBytes", (json_int_t)table_bytes(table), "ItemCount", 0,
-        "TableArn", table->arn, "TableId", table->table_id, "WarmThroughput", warm_throughput(table, status),
+        status_name(status), "CreationDateTime", seconds(table->created_us), "ProvisionedThroughput",
+        throughput(spec), "TableSizeBytes", (json_int_t)table_bytes(table), "ItemCount", 0, "TableArn",
+        table->arn, "TableId", table->table_id, "WarmThroughput", warm_throughput(table, status),
         "DeletionProtectionEnabled", (int)spec->is_deletion_protected);
     if (description != NULL)
         add_options(description, table, status);

@@ -4,14 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "controlplane/control/shape.h"
+#include "controlplane/control/table_request_internal.h"
 #include "controlplane/control/table_shapes.h"
 #include "dataplane/item/item.h"
 
-#define POPV "One or more parameter values were invalid: "
 #define THROUGHPUT_BOUND INT64_C(1000000000000) /* DynamoDB's own bound before any quota */
 
-static enum err check_shape(const struct shape *shape, const json_t *request, struct answer *answer)
+enum err request_check_shape(const struct shape *shape, const json_t *request, struct answer *answer)
 {
     if (shape_check_constraints(shape, request, answer->message, sizeof answer->message) == ERR_OK)
         return ERR_OK;
@@ -19,7 +18,7 @@ static enum err check_shape(const struct shape *shape, const json_t *request, st
     return ERR_VALIDATION;
 }
 
-static enum err check_types(const struct shape *shape, const json_t *request, struct answer *answer)
+enum err request_check_types(const struct shape *shape, const json_t *request, struct answer *answer)
 {
     struct error error;
     enum err err = shape_check_types(shape, request, &error);
@@ -41,13 +40,9 @@ static const char *name_of(const json_t *list, size_t index)
     return json_string_value(json_object_get(json_array_get(list, index), "AttributeName"));
 }
 
-static const char *string_of(const json_t *object, const char *member)
+bool request_is_text(const json_t *object, const char *member, const char *wanted)
 {
-    return json_string_value(shape_member(object, member));
-}
-
-static bool is_text(const char *value, const char *wanted)
-{
+    const char *value = request_text(object, member);
     return value != NULL && strcmp(value, wanted) == 0;
 }
 
@@ -59,24 +54,57 @@ static enum err check_bound(const json_t *throughput, const char *member, struct
     return answer_refuse(answer, ERR_VALIDATION, "Given value %.0f for %s is out of bounds", value, member);
 }
 
-static enum err check_throughput(const json_t *request, struct answer *answer)
+enum err request_check_throughput(const json_t *throughput, struct answer *answer)
+{
+    TRY(check_bound(throughput, "ReadCapacityUnits", answer));
+    return check_bound(throughput, "WriteCapacityUnits", answer);
+}
+
+static enum err check_maximum(const json_t *maximum, const char *member, struct answer *answer)
+{
+    const json_t *value = shape_member(maximum, member);
+    if (value == NULL || json_number_value(value) >= 1 || json_number_value(value) == -1)
+        return check_bound(maximum, member, answer);
+    return answer_refuse(answer, ERR_VALIDATION, POPV "%s must be at least 1, or -1 for no maximum: %.0f",
+                         member, json_number_value(value));
+}
+
+enum err request_check_maximum(const json_t *maximum, struct answer *answer)
+{
+    TRY(check_maximum(maximum, "MaxReadRequestUnits", answer));
+    return check_maximum(maximum, "MaxWriteRequestUnits", answer);
+}
+
+uint64_t request_take_maximum(const json_t *maximum, const char *member, uint64_t absent)
+{
+    const json_t *value = shape_member(maximum, member);
+    if (value == NULL)
+        return absent;
+    return json_number_value(value) < 1 ? 0 : (uint64_t)json_number_value(value);
+}
+
+static enum err check_mode(const json_t *request, struct answer *answer)
 {
     const json_t *throughput = shape_member(request, "ProvisionedThroughput");
-    bool is_on_demand = is_text(string_of(request, "BillingMode"), "PAY_PER_REQUEST");
+    const json_t *maximum = shape_member(request, "OnDemandThroughput");
+    bool is_on_demand = request_is_text(request, "BillingMode", "PAY_PER_REQUEST");
     if (is_on_demand && throughput != NULL)
         return answer_refuse(
             answer, ERR_VALIDATION,
             POPV "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is "
                  "PAY_PER_REQUEST");
     if (is_on_demand)
-        return ERR_OK;
+        return request_check_maximum(maximum, answer);
+    if (maximum != NULL)
+        return answer_refuse(answer, ERR_VALIDATION,
+                             POPV
+                             "OnDemandThroughput can only be specified when BillingMode is PAY_PER_REQUEST");
     if (throughput == NULL)
         return answer_refuse(
             answer, ERR_VALIDATION,
             POPV "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is "
                  "PROVISIONED");
-    TRY(check_bound(throughput, "ReadCapacityUnits", answer));
-    return check_bound(throughput, "WriteCapacityUnits", answer);
+    return request_check_throughput(throughput, answer);
 }
 
 static bool is_defined(const json_t *definitions, const char *name)
@@ -139,10 +167,10 @@ static enum err check_key_schema(const json_t *request, struct answer *answer)
         return answer_refuse(
             answer, ERR_VALIDATION,
             "Both the Hash Key and the Range Key element in the KeySchema have the same name");
-    if (!is_text(string_of(json_array_get(keys, 0), "KeyType"), "HASH"))
+    if (!request_is_text(json_array_get(keys, 0), "KeyType", "HASH"))
         return answer_refuse(answer, ERR_VALIDATION,
                              "Invalid KeySchema: The first KeySchemaElement is not a HASH key type");
-    if (has_sort && !is_text(string_of(json_array_get(keys, 1), "KeyType"), "RANGE"))
+    if (has_sort && !request_is_text(json_array_get(keys, 1), "KeyType", "RANGE"))
         return answer_refuse(answer, ERR_VALIDATION,
                              "Invalid KeySchema: The second KeySchemaElement is not a RANGE key type");
     return ERR_OK;
@@ -160,10 +188,19 @@ static enum err check_definition_count(const json_t *request, struct answer *ans
              "AttributeDefinitions");
 }
 
-static enum err refuse_feature(struct answer *answer, const char *name)
+enum err request_refuse_feature(struct answer *answer, const char *name)
 {
     return answer_refuse(answer, ERR_VALIDATION, POPV "%s is not supported by this version of the service",
                          name);
+}
+
+enum err request_refuse_given(const json_t *request, const char *const *names, struct answer *answer)
+{
+    for (; *names != NULL; names++) {
+        if (shape_member(request, *names) != NULL)
+            return request_refuse_feature(answer, *names);
+    }
+    return ERR_OK;
 }
 
 static enum err check_features(const json_t *request, struct answer *answer)
@@ -174,43 +211,38 @@ static enum err check_features(const json_t *request, struct answer *answer)
         if (list != NULL && json_array_size(list) == 0)
             return answer_refuse(answer, ERR_VALIDATION, POPV "List of %s is empty", lists[i]);
         if (list != NULL)
-            return refuse_feature(answer, lists[i]);
+            return request_refuse_feature(answer, lists[i]);
     }
-    static const char *const others[] = {"OnDemandThroughput", "WarmThroughput", "ResourcePolicy",
-                                         "GlobalTableSourceArn", "GlobalTableSettingsReplicationMode"};
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        if (shape_member(request, others[i]) != NULL)
-            return refuse_feature(answer, others[i]);
-    }
+    static const char *const others[] = {"WarmThroughput", "ResourcePolicy", "GlobalTableSourceArn",
+                                         "GlobalTableSettingsReplicationMode", NULL};
+    TRY(request_refuse_given(request, others, answer));
     if (json_is_true(shape_member(shape_member(request, "StreamSpecification"), "StreamEnabled")))
-        return refuse_feature(answer, "StreamSpecification");
+        return request_refuse_feature(answer, "StreamSpecification");
     if (json_is_true(shape_member(shape_member(request, "SSESpecification"), "Enabled")))
-        return refuse_feature(answer, "SSESpecification");
+        return request_refuse_feature(answer, "SSESpecification");
     return ERR_OK;
 }
 
-static enum err check_tags(const json_t *request, struct answer *answer)
+enum err request_check_tags(const json_t *tags, struct answer *answer)
 {
-    const json_t *tags = shape_member(request, "Tags");
     if (json_array_size(tags) > TABLE_TAGS_MAX)
         return answer_refuse(answer, ERR_VALIDATION, POPV "Too many tags: at most %d are allowed",
                              TABLE_TAGS_MAX);
     for (size_t i = 0; i < json_array_size(tags); i++) {
-        const char *key = string_of(json_array_get(tags, i), "Key");
+        const char *key = request_text(json_array_get(tags, i), "Key");
         if (strncmp(key, "aws:", 4) == 0)
             return answer_refuse(answer, ERR_VALIDATION,
                                  POPV "Tag keys starting with 'aws:' are reserved for system use");
         for (size_t k = 0; k < i; k++) {
-            if (strcmp(key, string_of(json_array_get(tags, k), "Key")) == 0)
+            if (strcmp(key, request_text(json_array_get(tags, k), "Key")) == 0)
                 return answer_refuse(answer, ERR_VALIDATION, POPV "Duplicate tag key: %s", key);
         }
     }
     return ERR_OK;
 }
 
-static enum err check_quota(const json_t *request, struct answer *answer)
+enum err request_check_table_quota(const json_t *throughput, struct answer *answer)
 {
-    const json_t *throughput = shape_member(request, "ProvisionedThroughput");
     if (json_number_value(json_object_get(throughput, "ReadCapacityUnits")) <= TABLE_READ_UNITS_MAX &&
         json_number_value(json_object_get(throughput, "WriteCapacityUnits")) <= TABLE_WRITE_UNITS_MAX)
         return ERR_OK;
@@ -227,7 +259,7 @@ static void take_key(struct table_key *key, const char *name, const json_t *defi
     for (size_t i = 0; i < json_array_size(definitions); i++) {
         if (strcmp(name_of(definitions, i), name) == 0)
             key->type = value_tag_from_name(
-                slice_from_string(string_of(json_array_get(definitions, i), "AttributeType")));
+                slice_from_string(request_text(json_array_get(definitions, i), "AttributeType")));
     }
 }
 
@@ -237,18 +269,20 @@ static enum err take_spec(const json_t *request, struct table_spec *ret_spec, st
     const json_t *definitions = shape_member(request, "AttributeDefinitions");
     const json_t *keys = shape_member(request, "KeySchema");
     const json_t *throughput = shape_member(request, "ProvisionedThroughput");
+    const json_t *maximum = shape_member(request, "OnDemandThroughput");
     (void)snprintf(spec.name, sizeof spec.name, "%s",
-                   string_of(request, "TableName")); /* its length was checked */
+                   request_text(request, "TableName")); /* its length was checked */
     take_key(&spec.hash, name_of(keys, 0), definitions);
     if (json_array_size(keys) == 2)
         take_key(&spec.sort, name_of(keys, 1), definitions);
     spec.is_on_demand = throughput == NULL;
-    spec.read_units = (uint64_t)json_number_value(json_object_get(throughput, "ReadCapacityUnits"));
-    spec.write_units = (uint64_t)json_number_value(json_object_get(throughput, "WriteCapacityUnits"));
-    const char *table_class = string_of(request, "TableClass");
-    if (table_class != NULL)
-        spec.table_class =
-            is_text(table_class, "STANDARD") ? TABLE_CLASS_STANDARD : TABLE_CLASS_INFREQUENT_ACCESS;
+    spec.read_units = request_units(throughput, "ReadCapacityUnits");
+    spec.write_units = request_units(throughput, "WriteCapacityUnits");
+    spec.max_read_units = request_take_maximum(maximum, "MaxReadRequestUnits", 0);
+    spec.max_write_units = request_take_maximum(maximum, "MaxWriteRequestUnits", 0);
+    if (request_text(request, "TableClass") != NULL)
+        spec.table_class = request_is_text(request, "TableClass", "STANDARD") ? TABLE_CLASS_STANDARD
+                                                                              : TABLE_CLASS_INFREQUENT_ACCESS;
     spec.is_deletion_protected = json_is_true(shape_member(request, "DeletionProtectionEnabled"));
     const json_t *tags = shape_member(request, "Tags");
     if (tags != NULL && (spec.tags = json_dumps(tags, JSON_COMPACT)) == NULL)
@@ -259,26 +293,25 @@ static enum err take_spec(const json_t *request, struct table_spec *ret_spec, st
 
 enum err table_request_create(const json_t *request, struct table_spec *ret_spec, struct answer *answer)
 {
-    TRY(check_types(&shape_create_table, request, answer));
+    TRY(request_check_types(&shape_create_table, request, answer));
     TRY(check_name_given(request, answer));
     size_t name_bytes = json_string_length(shape_member(request, "TableName"));
     if (name_bytes < 3 || name_bytes > TABLE_NAME_BYTES_MAX)
         return answer_refuse(answer, ERR_VALIDATION,
                              "TableName must be at least 3 characters long and at most 255 characters long");
-    TRY(check_shape(&shape_create_table, request, answer));
-    TRY(check_throughput(request, answer));
+    TRY(request_check_shape(&shape_create_table, request, answer));
+    TRY(check_mode(request, answer));
     TRY(check_key_schema(request, answer));
     TRY(check_features(request, answer));
     TRY(check_definition_count(request, answer));
-    TRY(check_tags(request, answer));
-    TRY(check_quota(request, answer));
+    TRY(request_check_tags(shape_member(request, "Tags"), answer));
+    TRY(request_check_table_quota(shape_member(request, "ProvisionedThroughput"), answer));
     return take_spec(request, ret_spec, answer);
 }
 
 /* ---- the others ---- */
 
-/* arn:aws:dynamodb:REGION:TENANT:table/NAME; NULL when it is none of ours. */
-static const char *name_in_arn(const char *arn, const struct table_scope *scope, bool *ret_is_foreign)
+const char *request_name_in_arn(const char *arn, const struct table_scope *scope, bool *ret_is_foreign)
 {
     char start[128];
     const char *name = strstr(arn, ":table/");
@@ -293,17 +326,17 @@ static const char *name_in_arn(const char *arn, const struct table_scope *scope,
 enum err table_request_name(const json_t *request, const struct table_scope *scope,
                             char ret_name[TABLE_NAME_BYTES_MAX + 1], struct answer *answer)
 {
-    TRY(check_types(&shape_table_name, request, answer));
+    TRY(request_check_types(&shape_table_name, request, answer));
     TRY(check_name_given(request, answer));
-    const char *name = string_of(request, "TableName");
+    const char *name = request_text(request, "TableName");
     bool is_foreign = false;
     if (strncmp(name, "arn:", 4) == 0) {
-        name = name_in_arn(name, scope, &is_foreign);
+        name = request_name_in_arn(name, scope, &is_foreign);
         if (name == NULL || strlen(name) > TABLE_NAME_BYTES_MAX)
             return answer_refuse(answer, ERR_VALIDATION, "Invalid table ARN: %.1024s",
-                                 string_of(request, "TableName"));
+                                 request_text(request, "TableName"));
     } else {
-        TRY(check_shape(&shape_table_name, request, answer));
+        TRY(request_check_shape(&shape_table_name, request, answer));
     }
     if (is_foreign)
         return answer_refuse(answer, ERR_RESOURCE_NOT_FOUND,
@@ -315,9 +348,9 @@ enum err table_request_name(const json_t *request, const struct table_scope *sco
 enum err table_request_list(const json_t *request, const char **ret_start, size_t *ret_limit,
                             struct answer *answer)
 {
-    TRY(check_types(&shape_list_tables, request, answer));
-    TRY(check_shape(&shape_list_tables, request, answer));
-    const char *start = string_of(request, "ExclusiveStartTableName");
+    TRY(request_check_types(&shape_list_tables, request, answer));
+    TRY(request_check_shape(&shape_list_tables, request, answer));
+    const char *start = request_text(request, "ExclusiveStartTableName");
     const json_t *limit = shape_member(request, "Limit");
     *ret_start = start == NULL ? "" : start;
     *ret_limit = limit == NULL ? LIST_TABLES_MAX : (size_t)json_number_value(limit);

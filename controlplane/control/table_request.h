@@ -12,8 +12,7 @@
 /* Decode and validate a CreateTable request. On ERR_OK ret_spec is the caller's (table_spec_deinit); otherwise `answer`
  * says what is wrong.
  * Parameters of features that are not served yet are refused by name: LocalSecondaryIndexes, GlobalSecondaryIndexes,
- * StreamSpecification and SSESpecification when enabled, OnDemandThroughput, WarmThroughput, ResourcePolicy,
- * VectorIndexes, GlobalTableSourceArn, GlobalTableSettingsReplicationMode. */
+ * StreamSpecification and SSESpecification when enabled, WarmThroughput, ResourcePolicy, VectorIndexes, GlobalTableSourceArn, GlobalTableSettingsReplicationMode. */
 enum err table_request_create(const json_t *request, struct table_spec *ret_spec,
                               struct answer *answer) MUST_CHECK;
 

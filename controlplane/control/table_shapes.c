@@ -26,6 +26,10 @@ static const struct shape throughput_members[] = {
     {.name = "WriteCapacityUnits", .kind = SHAPE_LONG, .is_required = true, .minimum = 1},
     {.name = "ReadCapacityUnits", .kind = SHAPE_LONG, .is_required = true, .minimum = 1},
 };
+static const struct shape maximum_members[] = {
+    {.name = "MaxReadRequestUnits", .kind = SHAPE_LONG},
+    {.name = "MaxWriteRequestUnits", .kind = SHAPE_LONG},
+};
 static const struct shape stream_members[] = {
     {.name = "StreamEnabled", .kind = SHAPE_BOOLEAN, .is_required = true},
     {.name = "StreamViewType", .kind = SHAPE_STRING, .allowed = view_types},
@@ -78,9 +82,40 @@ static const struct shape create_members[] = {
     {.name = "Tags", .kind = SHAPE_LIST, .members = &tag, .member_count = 1},
     {.name = "TableClass", .kind = SHAPE_STRING, .allowed = table_classes},
     {.name = "DeletionProtectionEnabled", .kind = SHAPE_BOOLEAN},
+    {.name = "OnDemandThroughput",
+     .kind = SHAPE_STRUCT,
+     .class_name = "OnDemandThroughput",
+     SHAPE_MEMBERS(maximum_members)},
 };
 const struct shape shape_create_table = {
     .name = "", .kind = SHAPE_STRUCT, .class_name = "CreateTableInput", SHAPE_MEMBERS(create_members)};
+
+static const struct shape update_members[] = {
+    {.name = "AttributeDefinitions", .kind = SHAPE_LIST, .members = &definition, .member_count = 1},
+    {.name = "TableName", .kind = SHAPE_STRING}, /* may be an ARN: shape_table_name checks a name */
+    {.name = "BillingMode", .kind = SHAPE_STRING, .allowed = billing_modes},
+    {.name = "ProvisionedThroughput",
+     .kind = SHAPE_STRUCT,
+     .class_name = "ProvisionedThroughput",
+     SHAPE_MEMBERS(throughput_members)},
+    {.name = "GlobalSecondaryIndexUpdates", .kind = SHAPE_LIST, .members = &index_element, .member_count = 1},
+    {.name = "StreamSpecification",
+     .kind = SHAPE_STRUCT,
+     .class_name = "StreamSpecification",
+     SHAPE_MEMBERS(stream_members)},
+    {.name = "SSESpecification",
+     .kind = SHAPE_STRUCT,
+     .class_name = "SSESpecification",
+     SHAPE_MEMBERS(encryption_members)},
+    {.name = "TableClass", .kind = SHAPE_STRING, .allowed = table_classes},
+    {.name = "DeletionProtectionEnabled", .kind = SHAPE_BOOLEAN},
+    {.name = "OnDemandThroughput",
+     .kind = SHAPE_STRUCT,
+     .class_name = "OnDemandThroughput",
+     SHAPE_MEMBERS(maximum_members)},
+};
+const struct shape shape_update_table = {
+    .name = "", .kind = SHAPE_STRUCT, .class_name = "UpdateTableInput", SHAPE_MEMBERS(update_members)};
 
 static const struct shape table_name_members[] = {
     {.name = "TableName",
@@ -103,3 +138,37 @@ static const struct shape list_members[] = {
 };
 const struct shape shape_list_tables = {
     .name = "", .kind = SHAPE_STRUCT, .class_name = "ListTablesInput", SHAPE_MEMBERS(list_members)};
+
+/* ---- tags ---- */
+
+#define ARN_MEMBER                                                                                      \
+    {                                                                                                   \
+        .name = "ResourceArn", .kind = SHAPE_STRING, .is_required = true, .minimum = 1, .maximum = 1283 \
+    }
+
+static const struct shape tag_key = {.name = "", .kind = SHAPE_STRING, .minimum = 1, .maximum = 128};
+
+static const struct shape tag_resource_members[] = {
+    ARN_MEMBER,
+    {.name = "Tags", .kind = SHAPE_LIST, .is_required = true, .members = &tag, .member_count = 1},
+};
+const struct shape shape_tag_resource = {
+    .name = "", .kind = SHAPE_STRUCT, .class_name = "TagResourceInput", SHAPE_MEMBERS(tag_resource_members)};
+
+static const struct shape untag_resource_members[] = {
+    ARN_MEMBER,
+    {.name = "TagKeys", .kind = SHAPE_LIST, .is_required = true, .members = &tag_key, .member_count = 1},
+};
+const struct shape shape_untag_resource = {.name = "",
+                                           .kind = SHAPE_STRUCT,
+                                           .class_name = "UntagResourceInput",
+                                           SHAPE_MEMBERS(untag_resource_members)};
+
+static const struct shape list_tags_members[] = {
+    ARN_MEMBER,
+    {.name = "NextToken", .kind = SHAPE_STRING},
+};
+const struct shape shape_list_tags = {.name = "",
+                                      .kind = SHAPE_STRUCT,
+                                      .class_name = "ListTagsOfResourceInput",
+                                      SHAPE_MEMBERS(list_tags_members)};

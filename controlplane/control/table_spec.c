@@ -1,12 +1,39 @@
 #include "controlplane/control/table_spec.h"
 
+#include "base/assert.h"
 #include "base/memory.h"
 #include "dataplane/item/key.h"
+
+#define HOUR_US UINT64_C(3600000000)
+#define DAY_US (24 * HOUR_US)
 
 void table_spec_deinit(struct table_spec *spec)
 {
     memory_free(spec->tags);
     spec->tags = NULL;
+}
+
+uint32_t table_history_decreases_today(const struct table_history *history, uint64_t now_us)
+{
+    return history->decrease_us / DAY_US == now_us / DAY_US ? history->decrease_count : 0;
+}
+
+uint32_t table_history_decreases_left(const struct table_history *history, uint64_t now_us)
+{
+    if (table_history_decreases_today(history, now_us) == 0)
+        return TABLE_DECREASES_MAX;
+    uint64_t hours = now_us < history->decrease_us ? 0 : now_us / HOUR_US - history->decrease_us / HOUR_US;
+    uint64_t left = history->decreases_left + hours;
+    return left < TABLE_DECREASES_MAX ? (uint32_t)left : TABLE_DECREASES_MAX;
+}
+
+void table_history_note_decrease(struct table_history *history, uint64_t now_us)
+{
+    uint32_t left = table_history_decreases_left(history, now_us);
+    ASSERT(left > 0);
+    history->decrease_count = table_history_decreases_today(history, now_us) + 1;
+    history->decreases_left = left - 1;
+    history->decrease_us = now_us;
 }
 
 uint32_t table_spec_partition_count(const struct table_spec *spec)

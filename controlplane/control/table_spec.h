@@ -19,6 +19,7 @@ enum {
     PARTITION_WRITE_UNITS_MAX = 1000,
     ON_DEMAND_READ_UNITS = 12000, /* what a new on-demand table sustains: its warm throughput */
     ON_DEMAND_WRITE_UNITS = 4000,
+    TABLE_DECREASES_MAX = 4, /* of throughput, at midnight UTC; one more each hour, up to these */
 };
 
 struct table_key {
@@ -28,6 +29,16 @@ struct table_key {
 
 enum table_class { TABLE_CLASS_NOT_GIVEN, TABLE_CLASS_STANDARD, TABLE_CLASS_INFREQUENT_ACCESS };
 
+/* What a description tells of the past. Times are microseconds since 1970, 0: never. */
+struct table_history {
+    uint64_t on_demand_us;   /* made on-demand */
+    uint64_t table_class_us; /* its class changed */
+    uint64_t increase_us;
+    uint64_t decrease_us;
+    uint32_t decrease_count; /* on the UTC day of decrease_us */
+    uint32_t decreases_left; /* right after decrease_us */
+};
+
 /* A plain value, but for the tags: memory of ours (table_spec_deinit). */
 struct table_spec {
     char name[TABLE_NAME_BYTES_MAX + 1];
@@ -36,9 +47,12 @@ struct table_spec {
     bool is_on_demand;
     uint64_t read_units; /* 0 on demand */
     uint64_t write_units;
+    uint64_t max_read_units; /* OnDemandThroughput; 0 = no maximum */
+    uint64_t max_write_units;
     enum table_class table_class;
     bool is_deletion_protected;
     char *tags; /* JSON [{"Key":...,"Value":...}] or NULL */
+    struct table_history history;
 };
 
 void table_spec_deinit(struct table_spec *spec);
@@ -46,6 +60,13 @@ static inline bool table_spec_has_sort(const struct table_spec *spec)
 {
     return spec->sort.name[0] != '\0';
 }
+
+/* Decreases of throughput on the UTC day of now_us, and how many more are allowed: four from midnight on, and one more
+ * with each full hour, never more than four at once (27 in a day). */
+uint32_t table_history_decreases_today(const struct table_history *history, uint64_t now_us);
+uint32_t table_history_decreases_left(const struct table_history *history, uint64_t now_us);
+/* One more, now; there must be one left. */
+void table_history_note_decrease(struct table_history *history, uint64_t now_us);
 
 /* How many partitions a new table gets: ceil(RCU/3000 + WCU/1000), four on demand. */
 uint32_t table_spec_partition_count(const struct table_spec *spec);

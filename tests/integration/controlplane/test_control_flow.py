@@ -51,12 +51,13 @@ class Node:
         self.replicas = {}  # id -> (group, role, schema version)
         self.creations = {}  # id -> creation id
         self.is_full_wanted = True
+        self.is_leading = True  # False: none of its replicas says that it leads
         self.is_stopping = False
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
     def _heartbeat(self):
-        reports = [encode(f1=i, f2=group, f3=role, f4=1, f5=1, f7=schema,
+        reports = [encode(f1=i, f2=group, f3=role if self.is_leading or role == REMOVED else 0, f4=1, f5=1, f7=schema,
                           f10=0 if role == REMOVED else self.creations[i])
                    for i, (group, role, schema) in self.replicas.items()]
         return encode(f1=self.node_id, f2=self.name, f3=self.zone, f4="127.0.0.1", f5=self.port, f6=self.boot_epoch,
@@ -204,6 +205,54 @@ def test_deletion_protection(router):
     status, answer, _ = router.call("DeleteTable", {"TableName": "safe"})
     assert status == 400 and answer.startswith("ValidationException: Resource cannot be deleted")
     assert router.status("safe") == "ACTIVE"
+
+
+def test_a_table_is_updating_until_its_groups_lead(fleet, router, nodes):
+    router.call("CreateTable", table("moving"))
+    wait_for(lambda: router.status("moving") == "ACTIVE")
+    for node in nodes:
+        node.is_leading = False
+    fleet.kill("control-1")  # what was reported is forgotten
+    fleet.start("control-1")
+    fleet.wait_ready("control-1")
+    router.wire = None
+    status, answer, version = router.call("UpdateTable", {"TableName": "moving", "DeletionProtectionEnabled": True})
+    assert status == 200 and answer["TableDescription"]["TableStatus"] == "UPDATING"
+    wait_for(lambda: bundle(fleet)[0] >= version, 1)
+    in_use = ("ResourceInUseException: Attempt to change a resource which is still in use: "
+              "Table is being updated: moving")
+    for operation, change in (("UpdateTable", {"TableClass": "STANDARD"}), ("DeleteTable", {})):
+        assert router.call(operation, {"TableName": "moving", **change})[1] == in_use
+    fleet.kill("control-1")  # whoever is control next goes on with it
+    fleet.start("control-1")
+    fleet.wait_ready("control-1")
+    router.wire = None
+    assert router.status("moving") == "UPDATING"
+    for node in nodes:
+        node.is_leading = True
+    wait_for(lambda: router.status("moving") == "ACTIVE")
+    assert router.call("DescribeTable", {"TableName": "moving"})[1]["Table"]["DeletionProtectionEnabled"] is True
+
+
+def test_what_is_updated_outlives_control(fleet, router, nodes):
+    router.call("CreateTable", table("changed"))
+    wait_for(lambda: router.status("changed") == "ACTIVE")
+    arn = router.call("DescribeTable", {"TableName": "changed"})[1]["Table"]["TableArn"]
+    for change in ({"BillingMode": "PROVISIONED",
+                    "ProvisionedThroughput": {"ReadCapacityUnits": 9, "WriteCapacityUnits": 9}},
+                   {"ProvisionedThroughput": {"ReadCapacityUnits": 8, "WriteCapacityUnits": 9}},
+                   {"TableClass": "STANDARD_INFREQUENT_ACCESS"}):
+        assert router.call("UpdateTable", {"TableName": "changed", **change})[0] == 200
+        wait_for(lambda: router.status("changed") == "ACTIVE")
+    router.call("TagResource", {"ResourceArn": arn, "Tags": [{"Key": "a", "Value": "1"}]})
+    before = router.call("DescribeTable", {"TableName": "changed"})[1]["Table"]
+    assert before["ProvisionedThroughput"]["NumberOfDecreasesToday"] == 1
+    fleet.kill("control-1")
+    fleet.start("control-1")
+    fleet.wait_ready("control-1")
+    router.wire = None
+    assert router.call("DescribeTable", {"TableName": "changed"})[1]["Table"] == before
+    assert router.call("ListTagsOfResource", {"ResourceArn": arn})[1] == {"Tags": [{"Key": "a", "Value": "1"}]}
 
 
 def test_metrics_and_health(fleet):

@@ -121,6 +121,60 @@ static void no_number_or_length_of_violations_overflows(void **state)
     assert_true(strlen(message) > 200);
 }
 
+static void maps_are_shown_without_their_values(void **state)
+{
+    struct constraints c;
+    struct error error;
+    constraints_init(&c);
+    constraints_map_key(&c, "requestItems", SLICE_LITERAL("Music_1.a-b"));
+    constraints_map_key(&c, "requestItems",
+                        SLICE_LITERAL("arn:aws:dynamodb:us-east-1:100000000001:table/Music"));
+    assert_int_equal(constraints_finish(&c, &error), ERR_OK);
+    constraints_map_key(&c, "requestItems", SLICE_LITERAL("a b"));
+    assert_string_equal(
+        words(&c),
+        "1 validation error detected: Value '{a b=[...]}' at 'requestItems' failed to satisfy constraint: "
+        "Map "
+        "keys must satisfy constraint: [Member must have length less than or equal to 1024, Member must have "
+        "length greater than or equal to 1, Member must satisfy regular expression pattern: "
+        "[a-zA-Z0-9_.-]+]");
+    constraints_init(&c);
+    constraints_map_list(&c, "requestItems", SLICE_LITERAL("T"), 25);
+    assert_string_equal(
+        words(&c),
+        "1 validation error detected: Value '{T=[...]}' at 'requestItems' failed to satisfy constraint: Map "
+        "value must satisfy constraint: [Member must have length less than or equal to 25, Member must have "
+        "length greater than or equal to 1]");
+}
+
+static void names_of_any_length_are_bounded(void **state)
+{
+    static uint8_t bytes[100000];
+    memset(bytes, 'x', sizeof bytes);
+    struct constraints c;
+    constraints_init(&c);
+    for (int i = 0; i < 100; i++) {
+        constraints_map_key(&c, "requestItems", slice_make(bytes, sizeof bytes));
+        constraints_map_key(&c, "requestItems", SLICE_LITERAL(""));
+    }
+    assert_non_null(strstr(words(&c), "200 validation errors detected: Value '{xxx"));
+}
+
+static void lists_have_lengths(void **state)
+{
+    struct constraints c;
+    constraints_init(&c);
+    constraints_list_too_short(&c, "requestItems.T.member.keys");
+    constraints_list_too_long(&c, "RequestItems.T.member.Keys", 100);
+    assert_string_equal(
+        words(&c),
+        "2 validation errors detected: Value '[]' at 'requestItems.T.member.keys' failed to satisfy "
+        "constraint: Member must have length greater than or equal to 1; Value at "
+        "'RequestItems.T.member.Keys' failed to satisfy constraint: Member must have length less than or "
+        "equal "
+        "to 100");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +186,9 @@ int main(void)
         cmocka_unit_test(all_violations_are_told_up_to_ten),
         cmocka_unit_test(a_long_value_is_cut_at_a_character),
         cmocka_unit_test(no_number_or_length_of_violations_overflows),
+        cmocka_unit_test(maps_are_shown_without_their_values),
+        cmocka_unit_test(names_of_any_length_are_bounded),
+        cmocka_unit_test(lists_have_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -171,8 +171,8 @@ static void what_is_not_served_yet_is_refused_by_name(void **state)
                    POPV "StreamSpecification is not supported by this version of the service");
     assert_refused(GOOD ",'SSESpecification':{'Enabled':true}", ERR_VALIDATION,
                    POPV "SSESpecification is not supported by this version of the service");
-    assert_refused(GOOD ",'OnDemandThroughput':{'MaxReadRequestUnits':5}", ERR_VALIDATION,
-                   POPV "OnDemandThroughput is not supported by this version of the service");
+    assert_refused(GOOD ",'WarmThroughput':{'ReadUnitsPerSecond':5}", ERR_VALIDATION,
+                   POPV "WarmThroughput is not supported by this version of the service");
 }
 
 static void good_requests_are_taken_whole(void **state)

@@ -1,0 +1,385 @@
+/* BatchGetItem, BatchWriteItem: many calls to nodes, some at a time, and one answer. What a node does not do in time
+ * goes back to the client as unprocessed, and so does what the answer has no room for. */
+#include "api/router/batch_parameters.h"
+#include "api/router/data_table.h"
+#include "base/clock.h"
+#include "dataplane/expression/projection.h"
+
+enum {
+    BATCH_IN_FLIGHT_MAX = 25,
+    BATCH_ITEMS_BYTES_MAX = 16 * 1024 * 1024, /* of a BatchGetItem's items, as JSON */
+    BATCH_REPLY_BYTES_MAX = 2 * BATCH_ITEMS_BYTES_MAX,
+    SCRATCH_BLOCK_BYTES = 64 * 1024,
+    SCRATCH_BYTES_MAX = 4 * 1024 * 1024,
+};
+
+struct batch {
+    struct batch_parameters p;
+    size_t next; /* of the entries, to begin */
+    size_t in_flight;
+    size_t done_count;
+    uint64_t deadline_us;
+    size_t item_bytes;    /* of all tables' items */
+    bool is_full;         /* no room for another item */
+    bool is_closing;      /* the router is */
+    enum err failure;     /* why one was not done */
+    char *refusal;        /* a node's word on a write that it will never take */
+    struct arena scratch; /* for one item */
+};
+
+static void end(struct request *r)
+{
+    struct batch *b = r->state;
+    arena_deinit(&b->scratch);
+    batch_parameters_deinit(&b->p);
+}
+
+static void fail(struct request *r, enum err code, const char *text)
+{
+    end(r);
+    answer_error(r, code, text);
+}
+
+/* ---- the answer ---- */
+
+static bool has_unprocessed(const struct batch *b, const struct batch_table *table)
+{
+    for (size_t i = 0; i < b->p.entry_count; i++)
+        if (b->p.entries[i]->table == table && !b->p.entries[i]->is_done)
+            return true;
+    return false;
+}
+
+static void write_keys(struct json_writer *w, const struct batch *b, const struct batch_table *table)
+{
+    json_write_object_begin(w);
+    json_write_name(w, "Keys");
+    json_write_array_begin(w);
+    for (size_t i = 0; i < b->p.entry_count; i++)
+        if (b->p.entries[i]->table == table && !b->p.entries[i]->is_done)
+            json_write_item(w, b->p.entries[i]->item);
+    json_write_array_end(w);
+    if (table->is_consistent) {
+        json_write_name(w, "ConsistentRead");
+        json_write_bool(w, true);
+    }
+    if (table->projection_text.data != NULL) {
+        json_write_name(w, "ProjectionExpression");
+        json_write_string(w, table->projection_text);
+    }
+    if (table->substitutions.has_names) {
+        json_write_name(w, "ExpressionAttributeNames");
+        json_write_object_begin(w);
+        for (size_t i = 0; i < table->substitutions.name_count; i++) {
+            json_write_name_slice(w, table->substitutions.names[i].token);
+            json_write_string(w, table->substitutions.names[i].content);
+        }
+        json_write_object_end(w);
+    }
+    json_write_object_end(w);
+}
+
+static void write_writes(struct json_writer *w, const struct batch *b, const struct batch_table *table)
+{
+    json_write_array_begin(w);
+    for (size_t i = 0; i < b->p.entry_count; i++) {
+        const struct batch_entry *entry = b->p.entries[i];
+        if (entry->table != table || entry->is_done)
+            continue;
+        json_write_object_begin(w);
+        json_write_name(w, entry->operation == ITEM_PUT ? "PutRequest" : "DeleteRequest");
+        json_write_object_begin(w);
+        json_write_name(w, entry->operation == ITEM_PUT ? "Item" : "Key");
+        json_write_item(w, entry->item);
+        json_write_object_end(w);
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+}
+
+/* In the form of the request, so that a client can send it as it is. */
+static void write_unprocessed(struct json_writer *w, const struct batch *b)
+{
+    bool is_get = b->p.operation == BATCH_GET;
+    json_write_name(w, is_get ? "UnprocessedKeys" : "UnprocessedItems");
+    json_write_object_begin(w);
+    for (size_t i = 0; i < b->p.table_count; i++) {
+        if (!has_unprocessed(b, b->p.tables[i]))
+            continue;
+        json_write_name_slice(w, b->p.tables[i]->given);
+        if (is_get)
+            write_keys(w, b, b->p.tables[i]);
+        else
+            write_writes(w, b, b->p.tables[i]);
+    }
+    json_write_object_end(w);
+}
+
+static void write_responses(struct json_writer *w, const struct batch *b)
+{
+    json_write_name(w, "Responses");
+    json_write_object_begin(w);
+    for (size_t i = 0; i < b->p.table_count; i++) {
+        json_write_name_slice(w, b->p.tables[i]->given);
+        json_write_array_begin(w);
+        if (b->p.tables[i]->items.length > 0)
+            json_write_raw(w, buffer_view(&b->p.tables[i]->items));
+        json_write_array_end(w);
+    }
+    json_write_object_end(w);
+}
+
+static void write_capacities(struct json_writer *w, const struct batch *b)
+{
+    if (b->p.capacity == CAPACITY_NONE)
+        return;
+    json_write_name(w, "ConsumedCapacity");
+    json_write_array_begin(w);
+    for (size_t i = 0; i < b->p.table_count; i++)
+        consumed_capacity_write(w, b->p.capacity, b->p.tables[i]->given, b->p.tables[i]->units_milli);
+    json_write_array_end(w);
+}
+
+static void answer(struct request *r)
+{
+    struct batch *b = r->state;
+    if (b->refusal != NULL) {
+        fail(r, ERR_VALIDATION, b->refusal);
+        return;
+    }
+    if (b->done_count == 0) {
+        fail(r, b->failure == ERR_UNAVAILABLE ? ERR_SERVICE_UNAVAILABLE : ERR_INTERNAL, NULL);
+        return;
+    }
+    struct buffer body;
+    struct json_writer w;
+    buffer_init(&body, BATCH_REPLY_BYTES_MAX);
+    json_writer_init(&w, &body);
+    json_write_object_begin(&w);
+    if (b->p.operation == BATCH_GET)
+        write_responses(&w, b);
+    write_unprocessed(&w, b);
+    write_capacities(&w, b);
+    json_write_object_end(&w);
+    end(r);
+    answer_json(r, &body);
+}
+
+/* ---- what nodes say ---- */
+
+static void go_on(struct request *r);
+
+static enum err project(struct batch *b, const struct batch_table *table, struct slice item,
+                        struct slice *ret_item)
+{
+    *ret_item = item;
+    if (table->projection.length == 0)
+        return ERR_OK;
+    struct program program;
+    TRY(program_open(buffer_view(&table->projection), PROGRAM_PROJECTION, &program));
+    struct slice projected;
+    TRY(projection_apply(&program, item, &b->scratch, &projected));
+    *ret_item = projected.data == NULL ? slice_make("", 0) : projected;
+    return ERR_OK;
+}
+
+/* Behind its table's other items, if there is room for it. */
+static bool add_item(struct batch *b, struct batch_table *table, struct slice item)
+{
+    struct json_writer w;
+    size_t before = table->items.length;
+    if (before > 0)
+        buffer_append_string(&table->items, ",");
+    json_writer_init(&w, &table->items);
+    json_write_item(&w, item);
+    size_t added = table->items.length - before;
+    if (buffer_has_failed(&table->items) || b->item_bytes + added > BATCH_ITEMS_BYTES_MAX) {
+        buffer_cut(&table->items, before);
+        return false;
+    }
+    b->item_bytes += added;
+    return true;
+}
+
+static void note_done(struct batch *b, struct batch_entry *entry, int64_t milli)
+{
+    entry->is_done = true;
+    entry->table->units_milli += milli;
+    b->done_count++;
+}
+
+static void note_failure(struct batch *b, enum err err)
+{
+    b->is_closing |= err == ERR_CLOSED;
+    /* Only when each write is certainly not applied the whole is so. */
+    if (b->failure == ERR_OK || b->failure == ERR_UNAVAILABLE)
+        b->failure = err;
+}
+
+static void note_refusal(struct request *r, const char *text)
+{
+    struct batch *b = r->state;
+    note_failure(b, ERR_INTERNAL);
+    b->refusal = arena_string(&r->arena, slice_from_string(text));
+}
+
+static void take_item(struct batch *b, struct batch_entry *entry,
+                      const Sluice__Dataplane__ReadResponse *response, struct slice payload)
+{
+    enum read_kind kind = entry->table->is_consistent ? READ_STRONG : READ_EVENTUAL;
+    if (response->status == SLUICE__DATAPLANE__STATUS__NOT_FOUND) {
+        note_done(b, entry, capacity_read(0, kind).milli);
+        return;
+    }
+    struct slice item;
+    enum err err = project(b, entry->table, payload, &item);
+    if (err != ERR_OK)
+        note_failure(b, err);
+    else if (add_item(b, entry->table, item))
+        note_done(b, entry, capacity_read(item_size_bytes(payload), kind).milli);
+    else
+        b->is_full = true;
+    arena_reset(&b->scratch);
+}
+
+static void on_read(struct item_call *call, enum err err, const ProtobufCMessage *header,
+                    struct slice payload)
+{
+    struct batch_entry *entry = call->data;
+    struct batch *b = entry->request->state;
+    b->in_flight--;
+    if (err == ERR_OK)
+        take_item(b, entry, (const Sluice__Dataplane__ReadResponse *)header, payload);
+    else
+        note_failure(b, err);
+    go_on(entry->request);
+}
+
+static void on_write(struct item_call *call, enum err err, const ProtobufCMessage *header,
+                     struct slice payload)
+{
+    struct batch_entry *entry = call->data;
+    struct request *r = entry->request;
+    struct batch *b = r->state;
+    const Sluice__Dataplane__WriteResponse *response = (const Sluice__Dataplane__WriteResponse *)header;
+    b->in_flight--;
+    if (err != ERR_OK)
+        note_failure(b, err);
+    else if (response->status == SLUICE__DATAPLANE__STATUS__OK)
+        note_done(b, entry, (int64_t)response->write_units_milli);
+    else
+        note_refusal(r, response->error_text);
+    go_on(r);
+}
+
+/* ---- calls ---- */
+
+static void begin_read(struct batch_entry *entry)
+{
+    sluice__dataplane__read_request__init(&entry->call.read);
+    entry->call.read.consistency = entry->table->is_consistent
+                                       ? SLUICE__DATAPLANE__READ_CONSISTENCY__STRONG
+                                       : SLUICE__DATAPLANE__READ_CONSISTENCY__EVENTUAL;
+    entry->call.done = on_read;
+}
+
+static void begin_write(struct router *router, struct batch_entry *entry)
+{
+    Sluice__Dataplane__WriteRequest *write = &entry->call.write;
+    bool is_put = entry->operation == ITEM_PUT;
+    sluice__dataplane__write_request__init(write);
+    router_make_request_id(router, entry->request_id);
+    write->request_id = (ProtobufCBinaryData){.len = REQUEST_ID_BYTES, .data = entry->request_id};
+    write->kind = is_put ? SLUICE__DATAPLANE__WRITE_KIND__PUT : SLUICE__DATAPLANE__WRITE_KIND__DELETE;
+    entry->call.payload[0] = is_put ? entry->item : SLICE_EMPTY;
+    entry->call.payload_count = 1;
+    write->item_bytes = (uint32_t)entry->call.payload[0].length;
+    entry->call.is_write = true;
+    entry->call.done = on_write;
+}
+
+static void begin(struct request *r, struct batch_entry *entry)
+{
+    struct batch *b = r->state;
+    if (b->p.operation == BATCH_GET)
+        begin_read(entry);
+    else
+        begin_write(r->router, entry);
+    entry->call.key = buffer_view(&entry->key);
+    entry->call.deadline_us = b->deadline_us;
+    entry->call.data = entry;
+    entry->request = r;
+    b->in_flight++;
+    item_client_begin(r->router->items, &entry->call);
+}
+
+static void go_on(struct request *r)
+{
+    struct batch *b = r->state;
+    while (b->next < b->p.entry_count && b->in_flight < BATCH_IN_FLIGHT_MAX && !b->is_full && !b->is_closing)
+        begin(r, b->p.entries[b->next++]);
+    if (b->in_flight == 0)
+        answer(r);
+}
+
+/* ---- tables and keys ---- */
+
+static enum err make_keys(const struct request *r, struct error *error)
+{
+    struct batch *b = r->state;
+    for (size_t i = 0; i < b->p.table_count; i++)
+        if (data_table_find(r, b->p.tables[i]->given) == NULL)
+            return ERR_RESOURCE_NOT_FOUND;
+    for (size_t i = 0; i < b->p.entry_count; i++) {
+        struct batch_entry *entry = b->p.entries[i];
+        TRY(batch_entry_key(entry, data_table_find(r, entry->table->given), error));
+    }
+    return batch_check_duplicates(&b->p, error);
+}
+
+static void call_nodes(struct request *r, enum err err, const struct error *error)
+{
+    struct batch *b = r->state;
+    if (err != ERR_OK) {
+        fail(r, err, error->code == err ? error->text : NULL);
+        return;
+    }
+    b->deadline_us = clock_boot_us() + r->router->options.request_us;
+    go_on(r);
+}
+
+static void on_news(enum err err, void *data)
+{
+    struct request *r = data;
+    struct error error = {.code = ERR_OK};
+    call_nodes(r, make_keys(r, &error), &error);
+}
+
+static void run(struct request *r, enum batch_operation operation)
+{
+    struct batch *b = arena_zalloc(&r->arena, sizeof *b);
+    if (b == NULL) {
+        answer_error(r, ERR_INTERNAL, NULL);
+        return;
+    }
+    r->state = b;
+    arena_init(&b->scratch, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
+    struct error error = {.code = ERR_OK};
+    enum err err = batch_parameters_read(r, operation, &b->p, &error);
+    if (err == ERR_OK)
+        err = make_keys(r, &error);
+    if (err != ERR_RESOURCE_NOT_FOUND || data_table_wait(r, on_news) != ERR_OK)
+        call_nodes(r, err, &error);
+}
+
+void operation_batch_get_item(struct request *r)
+{
+    metric_increment(&r->router->metrics.batch_gets);
+    run(r, BATCH_GET);
+}
+
+void operation_batch_write_item(struct request *r)
+{
+    metric_increment(&r->router->metrics.batch_writes);
+    run(r, BATCH_WRITE);
+}

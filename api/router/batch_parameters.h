@@ -1,0 +1,70 @@
+/* The parameters of BatchGetItem and BatchWriteItem: read from JSON, then checked in DynamoDB's order, as in
+ * api/router/item_parameters.h. Everything is in the request's arena, but for the programs and keys. */
+#pragma once
+
+#include "api/router/consumed_capacity.h"
+#include "api/router/item_parameters.h"
+
+enum batch_operation { BATCH_GET, BATCH_WRITE };
+
+enum { BATCH_GET_MAX = 100, BATCH_WRITE_MAX = 25 };
+
+struct batch_table {
+    struct slice given; /* name or ARN, as the request has it */
+    size_t count;       /* of its entries, also of those beyond the maximum, which are not kept */
+    bool has_list;      /* Keys, or the list of writes, was there */
+    int64_t units_milli;
+    /* Of BatchGetItem. */
+    bool is_consistent;
+    struct slice projection_text; /* data NULL: none */
+    struct expression_substitutions substitutions;
+    bool has_attributes_to_get;
+    struct buffer projection; /* program */
+    struct buffer items;      /* found: JSON, one after the other */
+};
+
+/* One key to read, one item to put, or one key to delete. */
+struct batch_entry {
+    struct batch_table *table;
+    enum item_operation operation;
+    bool is_item_given;
+    unsigned action_count; /* of a write: PutRequest, DeleteRequest that were there */
+    size_t position;       /* in its table's list, from 0 */
+    struct slice item;     /* item or key, encoded */
+    struct buffer key;     /* the row's */
+    bool is_done;
+    /* Its call. */
+    struct request *request;
+    struct item_call call;
+    uint8_t request_id[REQUEST_ID_BYTES];
+};
+
+struct batch_parameters {
+    enum batch_operation operation;
+    bool is_given; /* RequestItems */
+    struct batch_table *tables[BATCH_GET_MAX];
+    size_t table_count; /* also of those beyond the maximum */
+    struct batch_entry *entries[BATCH_GET_MAX];
+    size_t entry_count; /* of those kept */
+    struct slice return_capacity, return_metrics;
+    enum capacity_detail capacity;
+};
+
+static inline size_t batch_maximum(enum batch_operation operation)
+{
+    return operation == BATCH_GET ? BATCH_GET_MAX : BATCH_WRITE_MAX;
+}
+
+/* Before the table is known. Release with batch_parameters_deinit, also after failure.
+ * ERR_SERIALIZATION, ERR_VALIDATION with words; ERR_NO_MEMORY */
+enum err batch_parameters_read(struct request *r, enum batch_operation operation,
+                               struct batch_parameters *ret_batch, struct error *error) MUST_CHECK;
+void batch_parameters_deinit(struct batch_parameters *batch);
+
+/* Make the row's key of one entry, and check its table's projection against the key's attributes.
+ * ERR_VALIDATION with words; ERR_NO_MEMORY */
+enum err batch_entry_key(struct batch_entry *entry, const struct catalog_table *table,
+                         struct error *error) MUST_CHECK;
+/* Each row once; after the keys.
+ * ERR_VALIDATION with words */
+enum err batch_check_duplicates(const struct batch_parameters *batch, struct error *error) MUST_CHECK;

@@ -1,0 +1,47 @@
+/* What the files that check requests about tables share. Each check puts its words into the answer. */
+#pragma once
+
+#include <jansson.h>
+
+#include "controlplane/control/answer.h"
+#include "controlplane/control/shape.h"
+#include "controlplane/control/table_request.h"
+
+#define POPV "One or more parameter values were invalid: "
+
+/* The two layers of controlplane/control/shape.h. */
+enum err request_check_types(const struct shape *shape, const json_t *request,
+                             struct answer *answer) MUST_CHECK;
+enum err request_check_shape(const struct shape *shape, const json_t *request,
+                             struct answer *answer) MUST_CHECK;
+
+/* ProvisionedThroughput within DynamoDB's bounds, then within a table's quota. NULL is good. */
+enum err request_check_throughput(const json_t *throughput, struct answer *answer) MUST_CHECK;
+enum err request_check_table_quota(const json_t *throughput, struct answer *answer) MUST_CHECK;
+/* OnDemandThroughput: at least 1, or -1 for none. NULL is good. */
+enum err request_check_maximum(const json_t *maximum, struct answer *answer) MUST_CHECK;
+/* A member of it, 0 for none; `absent` when it is not given. */
+uint64_t request_take_maximum(const json_t *maximum, const char *member, uint64_t absent);
+
+/* The table's name in arn:aws:dynamodb:REGION:TENANT:table/NAME, a view; NULL when it is none. */
+const char *request_name_in_arn(const char *arn, const struct table_scope *scope, bool *ret_is_foreign);
+
+/* The first of `names` (NULL-terminated) that is given, refused by name as a feature of later versions. */
+enum err request_refuse_given(const json_t *request, const char *const *names,
+                              struct answer *answer) MUST_CHECK;
+enum err request_refuse_feature(struct answer *answer, const char *name) MUST_CHECK;
+
+/* No two tags of one key, none of the system's keys, not too many. */
+enum err request_check_tags(const json_t *tags, struct answer *answer) MUST_CHECK;
+
+bool request_is_text(const json_t *object, const char *member, const char *wanted);
+/* NULL when absent. */
+static inline const char *request_text(const json_t *object, const char *member)
+{
+    return json_string_value(shape_member(object, member));
+}
+/* 0 when absent. */
+static inline uint64_t request_units(const json_t *object, const char *member)
+{
+    return (uint64_t)json_number_value(json_object_get(object, member));
+}

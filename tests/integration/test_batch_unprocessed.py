@@ -1,0 +1,128 @@
+"""What a batch does not get done in time comes back as unprocessed.
+
+A router of its own, with little patience, on the session's fleet; a node that is stopped for less than a second does not
+answer for the groups that it leads."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+from deploy.local.layout import HOST
+from tests.faults.kill_client import Client
+from tests.faults.kill_probe import wait_for
+
+from .conftest import assert_refused, create_table
+
+ROUTER, ADMIN = 900, 901  # above the fleet's ports
+
+
+@pytest.fixture(scope="module")
+def hasty(fleet, tenant, client):
+    """A client of a router that gives a request 300 ms."""
+    create_table(client, "unprocessed")
+    process = fleet.layout.router(1)
+    port = fleet.layout.port + ROUTER
+    moved = {"--port": port, "--admin-port": fleet.layout.port + ADMIN, "--name": "router-hasty",
+             "--data-dir": fleet.layout.path("data", "router-hasty")}
+    arguments = [str(moved.get(before, word)) for before, word in zip(["", *process.arguments], process.arguments)]
+    with open(fleet.layout.path("log", "router-hasty.log"), "wb") as log:
+        router = subprocess.Popen([*arguments, "--request-timeout", "300ms"], stdout=log, stderr=log)
+    try:
+        wait_for(lambda: is_ready(port), 20, "the router to be ready")
+        yield Client(HOST, port, tenant)
+    finally:
+        router.terminate()
+        assert router.wait(timeout=20) == 0
+
+
+def is_ready(port):
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}/", timeout=2) as reply:
+            return reply.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@contextlib.contextmanager
+def stopped(fleet, *names):
+    pids = [fleet.row(name)["pid"] for name in names]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def request_for(operation, items):
+    if operation == "BatchWriteItem":
+        return {"unprocessed": [{"PutRequest": {"Item": item}} for item in items]}
+    return {"unprocessed": {"Keys": [{"pk": item["pk"]} for item in items], "ConsistentRead": True,
+                            "ProjectionExpression": "#p, g", "ExpressionAttributeNames": {"#p": "pk"}}}
+
+
+def call_until_partly_done(fleet, hasty, operation, items):
+    """Stop one node after the other until one was missed: (processed or not, each in the request's form)."""
+    for name in ("node-1", "node-2", "node-3"):
+        hasty.settled(operation, RequestItems=request_for(operation, items))  # routes and leaders are known
+        with stopped(fleet, name):
+            reply = hasty.call(operation, RequestItems=request_for(operation, items))
+        if reply.status != 200:
+            continue
+        left = reply.json["UnprocessedItems" if operation == "BatchWriteItem" else "UnprocessedKeys"]
+        if left:
+            return reply.json, left
+    raise AssertionError("no node was missed: who leads?")
+
+
+def send_until_all_is_done(hasty, operation, request):
+    """What was unprocessed, sent as it came, once the groups have leaders again."""
+    def answer():
+        reply = hasty.call(operation, RequestItems=request)
+        is_done = reply.status == 200 and not reply.json.get("UnprocessedItems") and not reply.json.get("UnprocessedKeys")
+        return reply.json if is_done else None
+    return wait_for(answer, 20, "all of the batch to be done")
+
+
+def generation(number):
+    return [{"pk": {"S": f"p{n}"}, "g": {"N": str(number)}} for n in range(25)]
+
+
+def test_writes_that_are_not_answered_come_back(fleet, hasty):
+    items = generation(1)
+    _, left = call_until_partly_done(fleet, hasty, "BatchWriteItem", items)
+    writes = left["unprocessed"]
+    assert 0 < len(writes) < 25
+    assert all(write["PutRequest"]["Item"] in items for write in writes)
+    send_until_all_is_done(hasty, "BatchWriteItem", left)
+    found = hasty.settled("BatchGetItem", RequestItems=request_for("BatchGetItem", items))
+    assert sorted(found["Responses"]["unprocessed"], key=str) == sorted(items, key=str)
+
+
+def test_reads_that_are_not_answered_come_back(fleet, hasty):
+    items = generation(2)
+    hasty.settled("BatchWriteItem", RequestItems=request_for("BatchWriteItem", items))
+    answer, left = call_until_partly_done(fleet, hasty, "BatchGetItem", items)
+    found = answer["Responses"]["unprocessed"]
+    rest = left["unprocessed"]
+    assert {k: v for k, v in rest.items() if k != "Keys"} == {
+        k: v for k, v in request_for("BatchGetItem", items)["unprocessed"].items() if k != "Keys"}
+    assert len(found) + len(rest["Keys"]) == 25
+    again = send_until_all_is_done(hasty, "BatchGetItem", left)
+    assert sorted(found + again["Responses"]["unprocessed"], key=str) == sorted(items, key=str)
+
+
+@pytest.mark.parametrize("operation", ["BatchGetItem", "BatchWriteItem"])
+def test_when_nothing_is_done_the_answer_is_an_error(fleet, hasty, operation):
+    request = request_for(operation, generation(3))
+    hasty.settled(operation, RequestItems=request)
+    with stopped(fleet, "node-1", "node-2", "node-3"):
+        reply = hasty.call(operation, RequestItems=request)
+    assert_refused(reply, "InternalServerError", status=500)
+    hasty.settled(operation, RequestItems=request)
