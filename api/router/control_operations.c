@@ -56,9 +56,23 @@ static void on_result(enum err err, const struct control_result *result, void *d
         pass_on(r, s);
 }
 
+/* Control sees only what the model allows. */
+static bool is_welcome(struct request *r)
+{
+    struct model_request members;
+    const struct model_options options = {.hooks = NULL};
+    const char *words;
+    enum err err = model_read(r->model, http_request_body(r->http), &options, &r->arena, &members, &words);
+    if (err != ERR_OK)
+        answer_error(r, err, words);
+    return err == ERR_OK;
+}
+
 void operation_control(struct request *r)
 {
     metric_increment(&r->router->metrics.control_calls);
+    if (!is_welcome(r))
+        return;
     char *request_id = arena_string(&r->arena, http_request_id(r->http));
     char *principal =
         arena_printf(&r->arena, "arn:aws:iam::%s:user/%.*s", r->tenant_id, SLICE_PRINTF(r->user_name));

@@ -242,7 +242,8 @@ static void run(struct request *r, enum item_operation operation)
     struct error error = {.code = ERR_OK};
     enum err err = item_parameters_read(r, operation, &s->parameters, &error);
     if (err != ERR_OK) {
-        fail(r, err, error.code == err ? error.text : NULL);
+        const char *words = s->parameters.model_words;
+        fail(r, err, words != NULL ? words : error.code == err ? error.text : NULL);
         return;
     }
     const struct catalog_table *table = find_table(r);

@@ -5,7 +5,6 @@
 
 #include "api/json/attribute_reader.h"
 #include "api/json/field.h"
-#include "api/router/constraints.h"
 #include "dataplane/item/item_builder.h"
 
 enum {
@@ -20,28 +19,24 @@ static const char POPV[] = "One or more parameter values were invalid: ";
 /* ValidationExceptions of values wait until the whole body has been read: what is not JSON goes first. */
 struct reading {
     struct request *r;
-    struct json json;
     struct item_parameters *p;
-    struct error *error;
     struct error later; /* code ERR_OK: none */
 };
 
-static enum err postpone(struct reading *at, enum err err)
+static enum err postpone(struct reading *at, enum err err, const struct error *error)
 {
     if (err != ERR_VALIDATION)
         return err;
     if (at->later.code == ERR_OK)
-        at->later = *at->error;
+        at->later = *error;
     return ERR_OK;
 }
 
-static enum err read_item(struct reading *at)
+static enum err read_item(void *data, struct json *j, struct error *error)
 {
-    if (json_peek(&at->json) == JSON_NULL)
-        return json_skip(&at->json) ? ERR_OK : field_syntax_error(at->error);
-    at->p->is_item_given = true;
-    return postpone(at, attribute_read_item_copy(&at->json, &at->r->router->builder, &at->r->arena,
-                                                 &at->p->item, at->error));
+    struct reading *at = data;
+    return postpone(
+        at, attribute_read_item_copy(j, &at->r->router->builder, &at->r->arena, &at->p->item, error), error);
 }
 
 static struct expression_substitution *grow(struct arena *arena, struct expression_substitution *list,
@@ -57,19 +52,20 @@ static struct expression_substitution *grow(struct arena *arena, struct expressi
     return larger;
 }
 
-static enum err read_names(struct reading *at)
+static enum err read_names(void *data, struct json *j, struct error *error)
 {
+    struct reading *at = data;
     struct arena *arena = &at->r->arena;
     struct expression_substitution *list = NULL;
     size_t count = 0;
     bool is_present;
-    TRY(field_map_begin(&at->json, "java.lang.String", &is_present, at->error));
+    TRY(field_map_begin(j, "java.lang.String", &is_present, error));
     struct json_string name;
-    while (is_present && json_object_next(&at->json, &name)) {
+    while (is_present && json_object_next(j, &name)) {
         if (count < NAMES_MAX)
             list = grow(arena, list, count);
         struct slice text;
-        TRY(field_string(&at->json, arena, &text, at->error));
+        TRY(field_string(j, arena, &text, error));
         if (arena_has_failed(arena))
             return ERR_NO_MEMORY;
         if (count < NAMES_MAX)
@@ -79,24 +75,24 @@ static enum err read_names(struct reading *at)
     if (count > NAMES_MAX) {
         count = NAMES_MAX;
         TRY(postpone(at,
-                     error_set(at->error, ERR_VALIDATION,
-                               "ExpressionAttributeNames must not have more than %d entries", NAMES_MAX)));
+                     error_set(error, ERR_VALIDATION,
+                               "ExpressionAttributeNames must not have more than %d entries", NAMES_MAX),
+                     error));
     }
     at->p->substitutions.has_names = is_present;
     at->p->substitutions.names = list;
     at->p->substitutions.name_count = count;
-    return json_has_failed(&at->json) ? field_syntax_error(at->error) : ERR_OK;
+    return json_has_failed(j) ? field_syntax_error(error) : ERR_OK;
 }
 
 /* Read as one item, whose attributes are the values: each stands there encoded as a program wants it. */
-static enum err read_values(struct reading *at)
+static enum err read_values(void *data, struct json *j, struct error *error)
 {
+    struct reading *at = data;
     struct arena *arena = &at->r->arena;
-    if (json_peek(&at->json) == JSON_NULL)
-        return json_skip(&at->json) ? ERR_OK : field_syntax_error(at->error);
     struct slice item = SLICE_EMPTY;
-    TRY(postpone(
-        at, attribute_read_item_copy(&at->json, &at->r->router->values_builder, arena, &item, at->error)));
+    TRY(postpone(at, attribute_read_item_copy(j, &at->r->router->values_builder, arena, &item, error),
+                 error));
     struct expression_substitution *list = arena_alloc(arena, (item_count(item) + 1) * sizeof *list);
     if (list == NULL)
         return ERR_NO_MEMORY;
@@ -115,107 +111,68 @@ static enum err read_values(struct reading *at)
     return ERR_OK;
 }
 
-static enum err read_text(struct reading *at, struct slice *to)
-{
-    return field_string(&at->json, &at->r->arena, to, at->error);
-}
+/* What is long is read while the model's pass goes by; the rest is there afterwards. */
+static const struct model_hook hooks[] = {
+    {MEMBER_ITEM, read_item},
+    {MEMBER_KEY, read_item},
+    {MEMBER_EXPRESSION_ATTRIBUTE_NAMES, read_names},
+    {MEMBER_EXPRESSION_ATTRIBUTE_VALUES, read_values},
+};
 
-/* Older than expressions; the bits of `legacy`. */
-static const char *const legacy_names[] = {"AttributesToGet", "AttributeUpdates", "Expected",
-                                           "ConditionalOperator"};
-enum { LEGACY_COUNT = sizeof legacy_names / sizeof legacy_names[0] };
+/* ---- step 2: the model ---- */
 
-static enum err read_legacy(struct reading *at, size_t index)
-{
-    if (json_peek(&at->json) != JSON_NULL)
-        at->p->legacy |= 1u << index;
-    return json_skip(&at->json) ? ERR_OK : field_syntax_error(at->error);
-}
+/* As dataplane.proto numbers them. */
+static const int return_values_numbers[] = {
+    [MODEL_RETURN_VALUE_NONE] = 0,        [MODEL_RETURN_VALUE_ALL_OLD] = 1,
+    [MODEL_RETURN_VALUE_UPDATED_OLD] = 2, [MODEL_RETURN_VALUE_ALL_NEW] = 3,
+    [MODEL_RETURN_VALUE_UPDATED_NEW] = 4,
+};
+static const enum capacity_detail capacity_details[] = {
+    [MODEL_RETURN_CONSUMED_CAPACITY_NONE] = CAPACITY_NONE,
+    [MODEL_RETURN_CONSUMED_CAPACITY_TOTAL] = CAPACITY_TOTAL,
+    [MODEL_RETURN_CONSUMED_CAPACITY_INDEXES] = CAPACITY_INDEXES,
+};
 
-static enum err read_consistent(struct reading *at)
-{
-    bool is_present, is_consistent = false;
-    TRY(field_bool(&at->json, &is_present, &is_consistent, at->error));
-    at->p->is_consistent = is_present && is_consistent;
-    return ERR_OK;
-}
+/* Older than expressions. */
+static const struct {
+    enum model_member_id id;
+    const char *name;
+} legacy[] = {
+    {MEMBER_ATTRIBUTES_TO_GET, "AttributesToGet"},
+    {MEMBER_ATTRIBUTE_UPDATES, "AttributeUpdates"},
+    {MEMBER_EXPECTED, "Expected"},
+    {MEMBER_CONDITIONAL_OPERATOR, "ConditionalOperator"},
+};
+enum { LEGACY_COUNT = sizeof legacy / sizeof legacy[0] };
 
-/* What each operation takes; anything else is skipped, as DynamoDB does. */
-static enum err read_field(struct reading *at, struct json_string name)
+static enum err take_members(const struct model_request *m, struct arena *arena, struct item_parameters *p)
 {
-    struct item_parameters *p = at->p;
-    bool is_write = p->operation != ITEM_GET;
-    if (json_string_equals(name, "TableName"))
-        return read_text(at, &p->table);
-    if (json_string_equals(name, p->operation == ITEM_PUT ? "Item" : "Key"))
-        return read_item(at);
-    if (json_string_equals(name, "ExpressionAttributeNames"))
-        return read_names(at);
-    if (json_string_equals(name, "ReturnConsumedCapacity"))
-        return read_text(at, &p->return_capacity);
-    if (!is_write && json_string_equals(name, "ConsistentRead"))
-        return read_consistent(at);
-    if (!is_write && json_string_equals(name, "ProjectionExpression"))
-        return read_text(at, &p->projection_text);
-    if (is_write && json_string_equals(name, "ExpressionAttributeValues"))
-        return read_values(at);
-    if (is_write && json_string_equals(name, "ConditionExpression"))
-        return read_text(at, &p->condition_text);
-    if (p->operation == ITEM_UPDATE && json_string_equals(name, "UpdateExpression"))
-        return read_text(at, &p->update_text);
-    if (is_write && json_string_equals(name, "ReturnValues"))
-        return read_text(at, &p->return_values);
-    if (is_write && json_string_equals(name, "ReturnItemCollectionMetrics"))
-        return read_text(at, &p->return_metrics);
-    if (is_write && json_string_equals(name, "ReturnValuesOnConditionCheckFailure"))
-        return read_text(at, &p->return_on_failure);
+    p->table = model_string(m, MEMBER_TABLE_NAME, arena);
+    p->table_name = model_table_name(p->table);
+    p->is_consistent = model_boolean(m, MEMBER_CONSISTENT_READ);
+    p->condition_text = model_string(m, MEMBER_CONDITION_EXPRESSION, arena);
+    p->update_text = model_string(m, MEMBER_UPDATE_EXPRESSION, arena);
+    p->projection_text = model_string(m, MEMBER_PROJECTION_EXPRESSION, arena);
+    p->values = return_values_numbers[model_choice(m, MEMBER_RETURN_VALUES, MODEL_RETURN_VALUE_NONE)];
+    p->capacity = capacity_details[model_choice(m, MEMBER_RETURN_CONSUMED_CAPACITY,
+                                                MODEL_RETURN_CONSUMED_CAPACITY_NONE)];
+    p->returns_old_on_failure = model_choice(m, MEMBER_RETURN_VALUES_ON_CONDITION_CHECK_FAILURE,
+                                             MODEL_RETURN_VALUES_ON_CONDITION_CHECK_FAILURE_NONE) ==
+                                MODEL_RETURN_VALUES_ON_CONDITION_CHECK_FAILURE_ALL_OLD;
     for (size_t i = 0; i < LEGACY_COUNT; i++)
-        if (json_string_equals(name, legacy_names[i]))
-            return read_legacy(at, i);
-    return json_skip(&at->json) ? ERR_OK : field_syntax_error(at->error);
+        if (model_has(m, legacy[i].id))
+            p->legacy |= 1u << i;
+    return arena_has_failed(arena) ? ERR_NO_MEMORY : ERR_OK;
 }
 
 static enum err read_body(struct reading *at)
 {
-    json_init(&at->json, http_request_body(at->r->http));
-    if (json_peek(&at->json) != JSON_OBJECT)
-        return field_syntax_error(at->error);
-    if (!json_object_begin(&at->json))
-        return field_syntax_error(at->error);
-    struct json_string name;
-    while (json_object_next(&at->json, &name))
-        TRY(read_field(at, name));
-    return json_finish(&at->json) ? ERR_OK : field_syntax_error(at->error);
-}
-
-/* ---- step 2: the model ---- */
-
-static const char *const return_values_set[] = {"ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"};
-/* The numbers of dataplane.proto, in the order above. */
-static const int return_values_numbers[] = {3, 2, 1, 0, 4};
-static const char *const capacity_set[] = {"INDEXES", "TOTAL", "NONE"};
-static const char *const metrics_set[] = {"SIZE", "NONE"};
-static const char *const failure_set[] = {"ALL_OLD", "NONE"};
-
-static enum err check_model(struct item_parameters *p, struct error *error)
-{
-    struct constraints c;
-    constraints_init(&c);
-    constraints_table_name(&c, p->table);
-    if (!p->is_item_given)
-        constraints_null(&c, p->operation == ITEM_PUT ? "item" : "key");
-    size_t values = constraints_enum(&c, "returnValues", p->return_values, return_values_set, 5, 3);
-    size_t capacity = constraints_enum(&c, "returnConsumedCapacity", p->return_capacity, capacity_set, 3, 2);
-    (void)constraints_enum(&c, "returnItemCollectionMetrics", p->return_metrics, metrics_set, 2,
-                           1); /* no LSIs */
-    size_t failure =
-        constraints_enum(&c, "returnValuesOnConditionCheckFailure", p->return_on_failure, failure_set, 2, 1);
-    TRY(constraints_finish(&c, error));
-    p->values = return_values_numbers[values];
-    p->capacity = capacity == 0 ? CAPACITY_INDEXES : capacity == 1 ? CAPACITY_TOTAL : CAPACITY_NONE;
-    p->returns_old_on_failure = failure == 0;
-    p->table_name = constraints_name_of(p->table);
-    return ERR_OK;
+    struct request *r = at->r;
+    const struct model_options options = {
+        .hooks = hooks, .hook_count = sizeof hooks / sizeof hooks[0], .data = at};
+    struct model_request members;
+    TRY(model_read(r->model, http_request_body(r->http), &options, &r->arena, &members, &at->p->model_words));
+    return take_members(&members, &r->arena, at->p);
 }
 
 /* ---- step 3: values and expressions ---- */
@@ -241,7 +198,7 @@ static enum err check_legacy(const struct item_parameters *p, struct error *erro
         return ERR_OK;
     for (size_t i = 0; i < LEGACY_COUNT; i++)
         if ((p->legacy & (1u << i)) != 0)
-            add_name(old, sizeof old, legacy_names[i]);
+            add_name(old, sizeof old, legacy[i].name);
     if (p->projection_text.data != NULL)
         add_name(new, sizeof new, "ProjectionExpression");
     if (p->update_text.data != NULL)
@@ -299,9 +256,8 @@ enum err item_parameters_read(struct request *r, enum item_operation operation,
     buffer_init(&p->condition, PROGRAM_BYTES);
     buffer_init(&p->update, PROGRAM_BYTES);
     buffer_init(&p->projection, PROGRAM_BYTES);
-    struct reading at = {.r = r, .p = p, .error = error, .later = {.code = ERR_OK}};
+    struct reading at = {.r = r, .p = p};
     TRY(read_body(&at));
-    TRY(check_model(p, error));
     TRY(check_legacy(p, error));
     TRY(check_return_values(p, error));
     if (at.later.code != ERR_OK) {
