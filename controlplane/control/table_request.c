@@ -4,51 +4,66 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "controlplane/control/shape.h"
-#include "controlplane/control/table_shapes.h"
 #include "dataplane/item/item.h"
 
 #define POPV "One or more parameter values were invalid: "
 #define THROUGHPUT_BOUND INT64_C(1000000000000) /* DynamoDB's own bound before any quota */
 
-static enum err check_shape(const struct shape *shape, const json_t *request, struct answer *answer)
+/* NULL when absent or null, which is the same to DynamoDB. */
+static json_t *member_of(const json_t *object, const char *name)
 {
-    if (shape_check_constraints(shape, request, answer->message, sizeof answer->message) == ERR_OK)
-        return ERR_OK;
-    answer->code = ERR_VALIDATION;
-    return ERR_VALIDATION;
+    json_t *value = json_object_get(object, name);
+    return json_is_null(value) ? NULL : value;
 }
 
-static enum err check_types(const struct shape *shape, const json_t *request, struct answer *answer)
+/* "" when there is no such string. */
+static const char *string_of(const json_t *object, const char *member)
 {
-    struct error error;
-    enum err err = shape_check_types(shape, request, &error);
-    return err == ERR_OK ? ERR_OK : answer_refuse(answer, err, "%s", error.text);
+    const char *text = json_string_value(json_object_get(object, member));
+    return text == NULL ? "" : text;
 }
-
-static enum err check_name_given(const json_t *request, struct answer *answer)
-{
-    if (shape_member(request, "TableName") != NULL)
-        return ERR_OK;
-    return answer_refuse(answer, ERR_VALIDATION,
-                         "The parameter 'TableName' is required but was not present in the request");
-}
-
-/* ---- CreateTable ---- */
 
 static const char *name_of(const json_t *list, size_t index)
 {
-    return json_string_value(json_object_get(json_array_get(list, index), "AttributeName"));
-}
-
-static const char *string_of(const json_t *object, const char *member)
-{
-    return json_string_value(shape_member(object, member));
+    return string_of(json_array_get(list, index), "AttributeName");
 }
 
 static bool is_text(const char *value, const char *wanted)
 {
-    return value != NULL && strcmp(value, wanted) == 0;
+    return strcmp(value, wanted) == 0;
+}
+
+/* What only a router sends that did not check its requests against the model. */
+static enum err refuse_form(struct answer *answer)
+{
+    return answer_refuse(answer, ERR_VALIDATION, "The request does not have the form of its operation");
+}
+
+/* ---- CreateTable ---- */
+
+static uint8_t type_of(const json_t *definitions, size_t index)
+{
+    return value_tag_from_name(
+        slice_from_string(string_of(json_array_get(definitions, index), "AttributeType")));
+}
+
+/* The rest of the model's constraints is not relied on here. */
+static enum err check_form(const json_t *request, struct answer *answer)
+{
+    const json_t *definitions = member_of(request, "AttributeDefinitions");
+    const json_t *throughput = member_of(request, "ProvisionedThroughput");
+    size_t name_bytes = strlen(string_of(request, "TableName"));
+    size_t key_count = json_array_size(member_of(request, "KeySchema"));
+    bool is_good = name_bytes >= 3 && name_bytes <= TABLE_NAME_BYTES_MAX && key_count >= 1 && key_count <= 2;
+    for (size_t i = 0; i < json_array_size(definitions); i++) {
+        uint8_t type = type_of(definitions, i);
+        is_good = is_good && (type == VALUE_S || type == VALUE_N || type == VALUE_B) &&
+                  strlen(name_of(definitions, i)) <= KEY_NAME_BYTES_MAX;
+    }
+    if (throughput != NULL)
+        is_good = is_good && json_number_value(json_object_get(throughput, "ReadCapacityUnits")) >= 1 &&
+                  json_number_value(json_object_get(throughput, "WriteCapacityUnits")) >= 1;
+    return is_good ? ERR_OK : refuse_form(answer);
 }
 
 static enum err check_bound(const json_t *throughput, const char *member, struct answer *answer)
@@ -61,7 +76,7 @@ static enum err check_bound(const json_t *throughput, const char *member, struct
 
 static enum err check_throughput(const json_t *request, struct answer *answer)
 {
-    const json_t *throughput = shape_member(request, "ProvisionedThroughput");
+    const json_t *throughput = member_of(request, "ProvisionedThroughput");
     bool is_on_demand = is_text(string_of(request, "BillingMode"), "PAY_PER_REQUEST");
     if (is_on_demand && throughput != NULL)
         return answer_refuse(
@@ -130,8 +145,8 @@ static enum err check_definitions_unique(const json_t *definitions, struct answe
 
 static enum err check_key_schema(const json_t *request, struct answer *answer)
 {
-    const json_t *definitions = shape_member(request, "AttributeDefinitions");
-    const json_t *keys = shape_member(request, "KeySchema");
+    const json_t *definitions = member_of(request, "AttributeDefinitions");
+    const json_t *keys = member_of(request, "KeySchema");
     TRY(check_definitions_unique(definitions, answer));
     TRY(check_keys_defined(definitions, keys, answer));
     bool has_sort = json_array_size(keys) == 2;
@@ -151,8 +166,8 @@ static enum err check_key_schema(const json_t *request, struct answer *answer)
 /* Without secondary indexes every defined attribute is one of the key's. */
 static enum err check_definition_count(const json_t *request, struct answer *answer)
 {
-    if (json_array_size(shape_member(request, "KeySchema")) ==
-        json_array_size(shape_member(request, "AttributeDefinitions")))
+    if (json_array_size(member_of(request, "KeySchema")) ==
+        json_array_size(member_of(request, "AttributeDefinitions")))
         return ERR_OK;
     return answer_refuse(
         answer, ERR_VALIDATION,
@@ -170,7 +185,7 @@ static enum err check_features(const json_t *request, struct answer *answer)
 {
     static const char *const lists[] = {"LocalSecondaryIndexes", "GlobalSecondaryIndexes", "VectorIndexes"};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-        const json_t *list = shape_member(request, lists[i]);
+        const json_t *list = member_of(request, lists[i]);
         if (list != NULL && json_array_size(list) == 0)
             return answer_refuse(answer, ERR_VALIDATION, POPV "List of %s is empty", lists[i]);
         if (list != NULL)
@@ -179,19 +194,19 @@ static enum err check_features(const json_t *request, struct answer *answer)
     static const char *const others[] = {"OnDemandThroughput", "WarmThroughput", "ResourcePolicy",
                                          "GlobalTableSourceArn", "GlobalTableSettingsReplicationMode"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        if (shape_member(request, others[i]) != NULL)
+        if (member_of(request, others[i]) != NULL)
             return refuse_feature(answer, others[i]);
     }
-    if (json_is_true(shape_member(shape_member(request, "StreamSpecification"), "StreamEnabled")))
+    if (json_is_true(member_of(member_of(request, "StreamSpecification"), "StreamEnabled")))
         return refuse_feature(answer, "StreamSpecification");
-    if (json_is_true(shape_member(shape_member(request, "SSESpecification"), "Enabled")))
+    if (json_is_true(member_of(member_of(request, "SSESpecification"), "Enabled")))
         return refuse_feature(answer, "SSESpecification");
     return ERR_OK;
 }
 
 static enum err check_tags(const json_t *request, struct answer *answer)
 {
-    const json_t *tags = shape_member(request, "Tags");
+    const json_t *tags = member_of(request, "Tags");
     if (json_array_size(tags) > TABLE_TAGS_MAX)
         return answer_refuse(answer, ERR_VALIDATION, POPV "Too many tags: at most %d are allowed",
                              TABLE_TAGS_MAX);
@@ -210,7 +225,7 @@ static enum err check_tags(const json_t *request, struct answer *answer)
 
 static enum err check_quota(const json_t *request, struct answer *answer)
 {
-    const json_t *throughput = shape_member(request, "ProvisionedThroughput");
+    const json_t *throughput = member_of(request, "ProvisionedThroughput");
     if (json_number_value(json_object_get(throughput, "ReadCapacityUnits")) <= TABLE_READ_UNITS_MAX &&
         json_number_value(json_object_get(throughput, "WriteCapacityUnits")) <= TABLE_WRITE_UNITS_MAX)
         return ERR_OK;
@@ -226,17 +241,16 @@ static void take_key(struct table_key *key, const char *name, const json_t *defi
     (void)snprintf(key->name, sizeof key->name, "%s", name); /* its length was checked */
     for (size_t i = 0; i < json_array_size(definitions); i++) {
         if (strcmp(name_of(definitions, i), name) == 0)
-            key->type = value_tag_from_name(
-                slice_from_string(string_of(json_array_get(definitions, i), "AttributeType")));
+            key->type = type_of(definitions, i);
     }
 }
 
 static enum err take_spec(const json_t *request, struct table_spec *ret_spec, struct answer *answer)
 {
     struct table_spec spec = {0};
-    const json_t *definitions = shape_member(request, "AttributeDefinitions");
-    const json_t *keys = shape_member(request, "KeySchema");
-    const json_t *throughput = shape_member(request, "ProvisionedThroughput");
+    const json_t *definitions = member_of(request, "AttributeDefinitions");
+    const json_t *keys = member_of(request, "KeySchema");
+    const json_t *throughput = member_of(request, "ProvisionedThroughput");
     (void)snprintf(spec.name, sizeof spec.name, "%s",
                    string_of(request, "TableName")); /* its length was checked */
     take_key(&spec.hash, name_of(keys, 0), definitions);
@@ -246,11 +260,11 @@ static enum err take_spec(const json_t *request, struct table_spec *ret_spec, st
     spec.read_units = (uint64_t)json_number_value(json_object_get(throughput, "ReadCapacityUnits"));
     spec.write_units = (uint64_t)json_number_value(json_object_get(throughput, "WriteCapacityUnits"));
     const char *table_class = string_of(request, "TableClass");
-    if (table_class != NULL)
+    if (table_class[0] != '\0')
         spec.table_class =
             is_text(table_class, "STANDARD") ? TABLE_CLASS_STANDARD : TABLE_CLASS_INFREQUENT_ACCESS;
-    spec.is_deletion_protected = json_is_true(shape_member(request, "DeletionProtectionEnabled"));
-    const json_t *tags = shape_member(request, "Tags");
+    spec.is_deletion_protected = json_is_true(member_of(request, "DeletionProtectionEnabled"));
+    const json_t *tags = member_of(request, "Tags");
     if (tags != NULL && (spec.tags = json_dumps(tags, JSON_COMPACT)) == NULL)
         return answer_refuse(answer, ERR_INTERNAL, "%s", err_sentence(ERR_INTERNAL));
     *ret_spec = spec;
@@ -259,13 +273,7 @@ static enum err take_spec(const json_t *request, struct table_spec *ret_spec, st
 
 enum err table_request_create(const json_t *request, struct table_spec *ret_spec, struct answer *answer)
 {
-    TRY(check_types(&shape_create_table, request, answer));
-    TRY(check_name_given(request, answer));
-    size_t name_bytes = json_string_length(shape_member(request, "TableName"));
-    if (name_bytes < 3 || name_bytes > TABLE_NAME_BYTES_MAX)
-        return answer_refuse(answer, ERR_VALIDATION,
-                             "TableName must be at least 3 characters long and at most 255 characters long");
-    TRY(check_shape(&shape_create_table, request, answer));
+    TRY(check_form(request, answer));
     TRY(check_throughput(request, answer));
     TRY(check_key_schema(request, answer));
     TRY(check_features(request, answer));
@@ -293,18 +301,12 @@ static const char *name_in_arn(const char *arn, const struct table_scope *scope,
 enum err table_request_name(const json_t *request, const struct table_scope *scope,
                             char ret_name[TABLE_NAME_BYTES_MAX + 1], struct answer *answer)
 {
-    TRY(check_types(&shape_table_name, request, answer));
-    TRY(check_name_given(request, answer));
     const char *name = string_of(request, "TableName");
     bool is_foreign = false;
-    if (strncmp(name, "arn:", 4) == 0) {
+    if (strncmp(name, "arn:", 4) == 0)
         name = name_in_arn(name, scope, &is_foreign);
-        if (name == NULL || strlen(name) > TABLE_NAME_BYTES_MAX)
-            return answer_refuse(answer, ERR_VALIDATION, "Invalid table ARN: %.1024s",
-                                 string_of(request, "TableName"));
-    } else {
-        TRY(check_shape(&shape_table_name, request, answer));
-    }
+    if (name == NULL || name[0] == '\0' || strlen(name) > TABLE_NAME_BYTES_MAX)
+        return refuse_form(answer);
     if (is_foreign)
         return answer_refuse(answer, ERR_RESOURCE_NOT_FOUND,
                              "Requested resource not found: Table: %s not found", name);
@@ -315,11 +317,11 @@ enum err table_request_name(const json_t *request, const struct table_scope *sco
 enum err table_request_list(const json_t *request, const char **ret_start, size_t *ret_limit,
                             struct answer *answer)
 {
-    TRY(check_types(&shape_list_tables, request, answer));
-    TRY(check_shape(&shape_list_tables, request, answer));
-    const char *start = string_of(request, "ExclusiveStartTableName");
-    const json_t *limit = shape_member(request, "Limit");
-    *ret_start = start == NULL ? "" : start;
-    *ret_limit = limit == NULL ? LIST_TABLES_MAX : (size_t)json_number_value(limit);
+    const json_t *limit = member_of(request, "Limit");
+    double count = limit == NULL ? LIST_TABLES_MAX : json_number_value(limit);
+    if (!(count >= 1 && count < LIST_TABLES_MAX + 1))
+        return refuse_form(answer);
+    *ret_start = string_of(request, "ExclusiveStartTableName");
+    *ret_limit = (size_t)count;
     return ERR_OK;
 }
