@@ -36,13 +36,30 @@ def pattern_rows(pattern):
     return f"{{.text = {quoted(pattern)}, .bytes = {{{words}}}, .least = {least}, .most = {most}}}"
 
 
-def shape_row(shape, numbers, patterns):
+def demands(shape):
+    """Whether a value may violate something by itself."""
+    return bool(shape.options or shape.kind == "enum")
+
+
+def demands_inside(shape, shapes):
+    """Whether something inside a value may."""
+    if shape.kind == "structure":
+        parts = [shapes[member.shape] for member in shape.members]
+        return any("required" in member.flags for member in shape.members) or \
+            any(demands(part) or demands_inside(part, shapes) for part in parts)
+    return any(demands(shapes[word]) or demands_inside(shapes[word], shapes) for word in shape.words) \
+        if shape.kind in ("list", "map") else False
+
+
+def shape_row(shape, shapes, numbers, patterns):
     row = [f".name = {quoted(shape.name)}", f".kind = MODEL_{KINDS[shape.kind]}"]
     for key, option in (("min", "minimum"), ("max", "maximum")):
         if key in shape.options:
             row += [f".has_{option} = true", f".{option} = {shape.options[key]}"]
     if "pattern" in shape.options:
         row.append(f".pattern = &patterns[{patterns.index(shape.options['pattern'])}]")
+    if demands_inside(shape, shapes):
+        row.append(".demands_inside = true")
     if "table" in shape.flags:
         row.append(".is_table = true")
     if shape.kind == "enum":
@@ -93,7 +110,7 @@ def main():
             code += [f"static const struct model_member members_{shape.name}[] = {{",
                      *(member_row(member, numbers, names) for member in shape.members), "};"]
     code += [f"static const struct model_shape shapes[{len(shapes)}] = {{",
-             *(shape_row(shape, numbers, patterns) for shape in shapes.values()), "};", "",
+             *(shape_row(shape, shapes, numbers, patterns) for shape in shapes.values()), "};", "",
              "const struct model_operation model_operations[] = {"]
     for name, shape in sorted(operations.items()):
         slots = ", ".join(f"[MEMBER_{upper(member.name)}] = {number + 1}"

@@ -35,6 +35,7 @@ struct model_shape {
     bool has_minimum, has_maximum;
     int64_t minimum, maximum; /* of a number, or of the length of a string, list or map */
     const struct model_pattern *pattern;
+    bool demands_inside;        /* something inside a value may violate a constraint */
     bool is_table;              /* STRING: a table's name or its ARN */
     const char *const *choices; /* STRING: an enum's values, in DynamoDB's order */
     size_t choice_count;

@@ -35,9 +35,9 @@ void model_find_members(const struct model_shape *shape, struct slice raw, struc
         struct slice value;
         if (!json_raw(&j, &value))
             return; /* cannot be: it has been read */
-        for (size_t i = 0; i < shape->member_count; i++)
-            if (json_string_equals(name, shape->members[i].name))
-                ret_values[i] = value.data[0] == 'n' ? SLICE_EMPTY : value;
+        size_t i = model_find_member(shape, name, 0);
+        if (i < shape->member_count)
+            ret_values[i] = value.data[0] == 'n' ? SLICE_EMPTY : value;
     }
 }
 

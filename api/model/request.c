@@ -10,7 +10,8 @@ struct reading {
     const struct model_options *options;
     struct error *error;
     struct buffer scratch;
-    bool is_violating;
+    bool is_violating;  /* what is being read, or was before it */
+    uint64_t violating; /* a bit for each member at the top */
 };
 
 static enum err read_value(struct reading *at, const struct model_shape *shape, bool is_element,
@@ -75,26 +76,6 @@ static enum err begin_object(struct reading *at, const struct model_shape *shape
     return field_map_begin(&at->json, value_class, &is_present, at->error);
 }
 
-static bool is_named(const struct model_member *member, struct json_string name)
-{
-    if (name.has_escapes)
-        return json_string_equals(name, member->name);
-    return name.raw.length == member->name_bytes &&
-           memcmp(name.raw.data, member->name, member->name_bytes) == 0;
-}
-
-/* member_count: none. Requests mostly have their members in the model's order: begin at `from`. */
-static size_t find_member(const struct model_shape *shape, struct json_string name, size_t from)
-{
-    for (size_t i = from; i < shape->member_count; i++)
-        if (is_named(&shape->members[i], name))
-            return i;
-    for (size_t i = 0; i < from; i++)
-        if (is_named(&shape->members[i], name))
-            return i;
-    return shape->member_count;
-}
-
 static const struct model_hook *find_hook(const struct model_options *options, enum model_member_id id)
 {
     for (size_t i = 0; i < options->hook_count; i++)
@@ -124,45 +105,52 @@ static enum err read_member(struct reading *at, const struct model_member *membe
     return ERR_OK;
 }
 
-static bool lacks_member(const struct model_shape *shape, uint64_t given)
+static uint64_t missing_members(const struct model_shape *shape, uint64_t given)
 {
+    uint64_t missing = 0;
     for (size_t i = 0; i < shape->member_count; i++)
         if (shape->members[i].is_required && (given >> i & 1) == 0)
-            return true;
-    return false;
+            missing |= UINT64_C(1) << i;
+    return missing;
 }
 
 /* values: NULL below the top. */
 static enum err read_members(struct reading *at, const struct model_shape *shape, struct model_value *values)
 {
-    uint64_t given = 0;
+    uint64_t given = 0, violating = 0;
     size_t next = 0;
     struct json_string name;
     while (json_object_next(&at->json, &name)) {
-        size_t i = find_member(shape, name, next);
+        size_t i = model_find_member(shape, name, next);
         if (i == shape->member_count) {
             if (!json_skip(&at->json))
                 break;
             continue;
         }
         struct model_value value;
+        at->is_violating = false;
         TRY(read_member(at, &shape->members[i], values != NULL, &value));
         uint64_t bit = UINT64_C(1) << i;
         given = value.text.data == NULL ? given & ~bit : given | bit;
+        violating |= at->is_violating ? bit : 0;
         next = i + 1;
         if (values != NULL)
             values[i] = value;
     }
-    at->is_violating = at->is_violating || lacks_member(shape, given);
+    at->violating = violating | missing_members(shape, given);
+    at->is_violating = at->violating != 0;
     return json_has_failed(&at->json) ? field_syntax_error(at->error) : ERR_OK;
 }
 
 static enum err read_element(struct reading *at, const struct model_shape *shape)
 {
     struct model_value unused;
+    bool was_violating = at->is_violating;
     if (json_peek(&at->json) == JSON_NULL)
         return json_null(&at->json) ? ERR_OK : field_syntax_error(at->error);
-    return read_value(at, shape, true, &unused);
+    TRY(read_value(at, shape, true, &unused));
+    at->is_violating = at->is_violating || was_violating;
+    return ERR_OK;
 }
 
 static enum err read_list(struct reading *at, const struct model_shape *shape)
@@ -278,7 +266,7 @@ enum err model_read(const struct model_operation *operation, struct slice body,
     enum err err = read_body(&at, input, body, values);
     buffer_deinit(&at.scratch);
     if (err == ERR_OK && at.is_violating) {
-        TRY(model_tell_violations(input, body, arena, ret_words));
+        TRY(model_tell_violations(input, values, at.violating, arena, ret_words));
         return *ret_words == NULL ? ERR_OK : ERR_VALIDATION;
     }
     if (!is_refusal(err))

@@ -18,10 +18,11 @@ enum {
     MODEL_VALUE_BYTES_MAX = 1024, /* of a value that is repeated in them */
 };
 
-/* A member that the operation reads itself while the pass goes by: large ones are not to be scanned twice. */
+/* A member that the operation reads itself while the pass goes by: large ones are not to be scanned twice. Its types and
+ * constraints are the hook's business then, but for being there. */
 struct model_hook {
     enum model_member_id id;
-    /* Consumes exactly one value, which is not null. What is returned ends the reading; `error` has the words. */
+    /* Consumes exactly one value, which is not null. A failure ends the reading; `error` has the words. */
     enum err (*read)(void *data, struct json *j, struct error *error);
 };
 

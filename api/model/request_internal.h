@@ -1,4 +1,4 @@
-/* Shared by request.c, which finds out whether anything is violated, and violations.c, which says what. */
+/* Shared by request.c, which finds out whether anything is violated, and violations.c and print.c, which say what. */
 #pragma once
 
 #include "api/model/request.h"
@@ -7,8 +7,13 @@
 enum {
     SCRATCH_BYTES_MAX = 17 * 1024 * 1024, /* a body that is one string */
     MODEL_PATH_BYTES_MAX = 2 * 1024,      /* the model's names, and a table's */
+    MODEL_STEPS_MAX = 10 * 1000,          /* elements that are walked over once there is something to tell */
     MODEL_WORDS_BYTES_MAX = 64 * 1024,    /* ten values, paths and what is demanded of them */
 };
+
+/* The place of a structure's member; member_count: none. Requests mostly have their members in the model's order: the
+ * search begins at `from`. */
+size_t model_find_member(const struct model_shape *shape, struct json_string name, size_t from);
 
 /* Whether a size, or number, is within the shape's bounds. */
 bool model_is_in_range(const struct model_shape *shape, int64_t size);
@@ -34,7 +39,8 @@ enum table_name_fault model_check_table_name(const struct model_shape *shape, st
 /* Whether this one string meets all of its shape's constraints. */
 bool model_string_is_good(const struct model_shape *shape, struct slice text);
 
-/* The words for a body that has been read and found to violate something. ret_words NULL: nothing is to be said after
- * all, as a later member of the same name replaced what was wrong. ERR_NO_MEMORY */
-enum err model_tell_violations(const struct model_shape *input, struct slice body, struct arena *arena,
-                               const char **ret_words) MUST_CHECK;
+/* The words for a body that has been read and found to violate something in the members with a bit in `violating`.
+ * ret_words NULL: nothing is to be said after all, as a later member of the same name replaced what was wrong.
+ * ERR_NO_MEMORY */
+enum err model_tell_violations(const struct model_shape *input, const struct model_value *values,
+                               uint64_t violating, struct arena *arena, const char **ret_words) MUST_CHECK;

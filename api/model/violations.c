@@ -19,8 +19,15 @@ struct telling {
     struct buffer path;
     struct buffer scratch;
     unsigned count;
+    uint64_t steps;
     bool has_new_words;
 };
+
+/* Large bodies are not searched for more when there is something to tell. */
+static bool is_enough(const struct telling *t)
+{
+    return t->count == MODEL_VIOLATIONS_MAX || (t->count > 0 && t->steps > MODEL_STEPS_MAX);
+}
 
 /* ---- the words ---- */
 
@@ -220,7 +227,7 @@ static void tell(struct telling *t, const struct model_member *member, struct sl
         tell_string(t, shape, raw);
     else if (shape->kind == MODEL_INTEGER || shape->kind == MODEL_LONG)
         tell_size(t, shape, raw, number_of(shape, raw));
-    else if (shape->kind == MODEL_LIST || shape->kind == MODEL_MAP)
+    else if (shape->has_minimum || shape->has_maximum)
         tell_size(t, shape, raw, count_of(shape, raw));
     tell_inside(t, shape, raw);
 }
@@ -236,14 +243,12 @@ static void tell_member(struct telling *t, const struct model_member *member, st
     buffer_cut(&t->path, length);
 }
 
-static void tell_members(struct telling *t, const struct model_shape *shape, struct slice raw, bool is_top)
+static void tell_members(struct telling *t, const struct model_shape *shape, struct slice raw)
 {
     struct slice values[MODEL_MEMBERS_MAX];
     model_find_members(shape, raw, values);
-    for (size_t i = 0; i < shape->member_count && t->count < MODEL_VIOLATIONS_MAX; i++) {
-        t->has_new_words = is_top ? shape->members[i].has_new_words : t->has_new_words;
+    for (size_t i = 0; i < shape->member_count && !is_enough(t); i++)
         tell_member(t, &shape->members[i], values[i]);
-    }
 }
 
 static void tell_elements(struct telling *t, const struct model_shape *shape, struct slice raw)
@@ -254,8 +259,8 @@ static void tell_elements(struct telling *t, const struct model_shape *shape, st
     json_init(&j, raw);
     json_array_begin(&j);
     size_t length = t->path.length;
-    for (uint64_t number = 1; json_array_next(&j) && json_raw(&j, &element); number++) {
-        if (t->count == MODEL_VIOLATIONS_MAX)
+    for (uint64_t number = 1; json_array_next(&j) && json_raw(&j, &element); number++, t->steps++) {
+        if (is_enough(t) || (is_told && !shape->element->demands_inside))
             return;
         if (!is_told && is_bad_element(t, shape->element, element) && begin(t, shape, raw)) {
             is_told = true;
@@ -289,8 +294,8 @@ static void tell_entries(struct telling *t, const struct model_shape *shape, str
     json_init(&j, raw);
     json_object_begin(&j);
     size_t length = t->path.length;
-    while (json_object_next(&j, &name) && json_raw(&j, &value)) {
-        if (t->count == MODEL_VIOLATIONS_MAX)
+    for (; json_object_next(&j, &name) && json_raw(&j, &value); t->steps++) {
+        if (is_enough(t))
             return;
         if (!is_key_told && !model_string_is_good(shape->key, model_plain_text(name, &t->scratch))) {
             is_key_told = true;
@@ -310,10 +315,10 @@ static void tell_entries(struct telling *t, const struct model_shape *shape, str
 
 static void tell_inside(struct telling *t, const struct model_shape *shape, struct slice raw)
 {
-    if (is_null(raw) || t->count == MODEL_VIOLATIONS_MAX)
+    if (!shape->demands_inside || is_null(raw) || is_enough(t))
         return;
     if (shape->kind == MODEL_STRUCTURE)
-        tell_members(t, shape, raw, false);
+        tell_members(t, shape, raw);
     else if (shape->kind == MODEL_LIST)
         tell_elements(t, shape, raw);
     else if (shape->kind == MODEL_MAP)
@@ -337,14 +342,27 @@ static enum err finish(struct telling *t, struct arena *arena, const char **ret_
     return *ret_words == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
-enum err model_tell_violations(const struct model_shape *input, struct slice body, struct arena *arena,
-                               const char **ret_words)
+/* The JSON text: of a string with its quotes. */
+static struct slice json_of(const struct model_shape *shape, const struct model_value *value)
+{
+    if (shape->kind != MODEL_STRING || value->text.data == NULL)
+        return value->text;
+    return slice_make(value->text.data - 1, value->text.length + 2);
+}
+
+enum err model_tell_violations(const struct model_shape *input, const struct model_value *values,
+                               uint64_t violating, struct arena *arena, const char **ret_words)
 {
     struct telling t = {.count = 0};
     buffer_init(&t.text, MODEL_WORDS_BYTES_MAX);
     buffer_init(&t.path, MODEL_PATH_BYTES_MAX);
     buffer_init(&t.scratch, SCRATCH_BYTES_MAX);
-    tell_members(&t, input, body, true);
+    for (size_t i = 0; i < input->member_count && !is_enough(&t); i++) {
+        if ((violating >> i & 1) == 0)
+            continue;
+        t.has_new_words = input->members[i].has_new_words;
+        tell_member(&t, &input->members[i], json_of(input->members[i].shape, &values[i]));
+    }
     enum err err = finish(&t, arena, ret_words);
     buffer_deinit(&t.text);
     buffer_deinit(&t.path);
