@@ -23,10 +23,11 @@ sluice_library(controlplane/control USES base dataplane/item controlplane/proto 
     controlplane/migrations EXTERNAL PkgConfig::MHD PkgConfig::CRYPTO PkgConfig::UV PkgConfig::JANSSON PostgreSQL::PostgreSQL)
 
 sluice_library(api/json USES base dataplane/item)
+sluice_library(api/model USES base api/json)
 sluice_library(api/expression USES base dataplane/item dataplane/expression)
 sluice_library(api/sigv4 USES base EXTERNAL PkgConfig::CRYPTO)
 sluice_library(api/http USES base EXTERNAL PkgConfig::UV PkgConfig::MHD PkgConfig::ZLIB)
 sluice_library(api/router USES base dataplane/item dataplane/expression dataplane/proto dataplane/client
-    controlplane/proto controlplane/bundle controlplane/client api/json api/expression api/sigv4 api/http
+    controlplane/proto controlplane/bundle controlplane/client api/json api/model api/expression api/sigv4 api/http
     EXTERNAL PkgConfig::UV PkgConfig::JANSSON PkgConfig::CRYPTO)
 sluice_library(api/cli USES base EXTERNAL PkgConfig::JANSSON PkgConfig::CURL)

@@ -1,5 +1,5 @@
 # sluice_library(DIR USES dir... EXTERNAL target...): one static library from every .c file in DIR (not below),
-# from every .proto in it through protobuf-c, and from NNNN_*.sql as embedded texts. Its name is the path with underscores: dataplane/log is
+# from every .proto in it through protobuf-c, from NNNN_*.sql as embedded texts, and from *.model through its embed.py. Its name is the path with underscores: dataplane/log is
 # sluice_dataplane_log.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv)
@@ -14,6 +14,7 @@ pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
 find_package(PostgreSQL REQUIRED)
 find_library(ROCKSDB_LIBRARY rocksdb REQUIRED)
 find_program(PROTOC_C protoc-c REQUIRED)
+find_program(PYTHON3 python3 PATHS /usr/bin NO_DEFAULT_PATH REQUIRED)
 
 function(sluice_library directory)
     cmake_parse_arguments(ARG "" "" "USES;EXTERNAL" ${ARGN})
@@ -40,6 +41,17 @@ function(sluice_library directory)
             DEPENDS ${migrations} ${CMAKE_SOURCE_DIR}/cmake/embed_sql.cmake VERBATIM)
         list(APPEND generated ${out})
     endif()
+    file(GLOB models CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${directory}/*.model)
+    foreach(model ${models})
+        get_filename_component(stem ${model} NAME)
+        set(out ${CMAKE_BINARY_DIR}/generated/${directory}/${stem})
+        set(scripts ${CMAKE_SOURCE_DIR}/${directory}/embed.py ${CMAKE_SOURCE_DIR}/${directory}/model_text.py)
+        add_custom_command(OUTPUT ${out}.c ${out}.h
+            COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/generated/${directory}
+            COMMAND ${PYTHON3} -B ${CMAKE_SOURCE_DIR}/${directory}/embed.py ${model} ${out}.c ${out}.h
+            DEPENDS ${model} ${scripts} VERBATIM)
+        list(APPEND generated ${out}.c ${out}.h)
+    endforeach()
     if(NOT sources AND NOT generated)
         return() # a plane whose first file is still to come
     endif()

@@ -67,6 +67,12 @@ bool json_skip(struct json *j);
 /* The same, giving its text: to be read later, or passed on. */
 bool json_raw(struct json *j, struct slice *ret_text);
 
+/* After json_peek: where that value begins; after a value: where it ended. */
+static inline const uint8_t *json_position(const struct json *j)
+{
+    return j->next;
+}
+
 /* Nothing but white space is left, and nothing failed. */
 bool json_finish(struct json *j);
 static inline bool json_has_failed(const struct json *j)

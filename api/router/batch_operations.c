@@ -2,6 +2,7 @@
  * goes back to the client as unprocessed, and so does what the answer has no room for. */
 #include "api/router/batch_parameters.h"
 #include "api/router/data_table.h"
+#include "api/router/reading.h"
 #include "base/clock.h"
 #include "dataplane/expression/projection.h"
 
@@ -341,7 +342,7 @@ static void call_nodes(struct request *r, enum err err, const struct error *erro
 {
     struct batch *b = r->state;
     if (err != ERR_OK) {
-        fail(r, err, error->code == err ? error->text : NULL);
+        fail(r, err, reading_words(r, err, error));
         return;
     }
     b->deadline_us = clock_boot_us() + r->router->options.request_us;

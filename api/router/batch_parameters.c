@@ -3,12 +3,11 @@
 #include <string.h>
 
 #include "api/json/field.h"
-#include "api/router/constraints.h"
 #include "api/router/reading.h"
 
-enum { PROGRAM_BYTES = 64 * 1024, ITEMS_BYTES_MAX = 32 * 1024 * 1024, PATH_NAME_BYTES_MAX = 255 };
+enum { PROGRAM_BYTES = 64 * 1024, ITEMS_BYTES_MAX = 32 * 1024 * 1024 };
 
-/* ---- step 1: JSON ---- */
+/* ---- steps 1 and 2: the body against the model ---- */
 
 /* A name that comes twice: the last one counts, as everywhere in JSON. */
 static void forget_table(struct batch_parameters *b, size_t index)
@@ -56,7 +55,6 @@ static struct batch_entry *add_entry(struct reading *at, struct batch_parameters
     if (entry == NULL)
         return NULL;
     entry->table = table;
-    entry->position = table->count - 1;
     buffer_init(&entry->key, KEY_BYTES_MAX);
     b->entries[b->entry_count++] = entry;
     return entry;
@@ -64,8 +62,9 @@ static struct batch_entry *add_entry(struct reading *at, struct batch_parameters
 
 static enum err read_keys(struct reading *at, struct batch_parameters *b, struct batch_table *table)
 {
-    TRY(field_list_begin(&at->json, &table->has_list, at->error));
-    while (table->has_list && json_array_next(&at->json)) {
+    bool is_present;
+    TRY(field_list_begin(at->json, &is_present, at->error));
+    while (is_present && json_array_next(at->json)) {
         struct batch_entry *entry = add_entry(at, b, table);
         if (arena_has_failed(&at->r->arena))
             return ERR_NO_MEMORY;
@@ -76,7 +75,7 @@ static enum err read_keys(struct reading *at, struct batch_parameters *b, struct
         entry->operation = ITEM_GET;
         TRY(reading_item(at, "", &entry->is_item_given, &entry->item));
     }
-    return json_has_failed(&at->json) ? field_syntax_error(at->error) : ERR_OK;
+    return json_has_failed(at->json) ? field_syntax_error(at->error) : ERR_OK;
 }
 
 static enum err read_table_field(struct reading *at, struct batch_parameters *b, struct batch_table *table,
@@ -91,7 +90,7 @@ static enum err read_table_field(struct reading *at, struct batch_parameters *b,
     if (json_string_equals(name, "ExpressionAttributeNames"))
         return reading_names(at, &table->substitutions);
     if (json_string_equals(name, "AttributesToGet"))
-        table->has_attributes_to_get = json_peek(&at->json) != JSON_NULL;
+        table->has_attributes_to_get = json_peek(at->json) != JSON_NULL;
     return reading_skip(at);
 }
 
@@ -100,10 +99,10 @@ static enum err read_gets(struct reading *at, struct batch_parameters *b, struct
 {
     bool is_present;
     struct json_string name;
-    TRY(field_object_begin(&at->json, "KeysAndAttributes", &is_present, at->error));
-    while (is_present && json_object_next(&at->json, &name))
+    TRY(field_object_begin(at->json, "KeysAndAttributes", &is_present, at->error));
+    while (is_present && json_object_next(at->json, &name))
         TRY(read_table_field(at, b, table, name));
-    return json_has_failed(&at->json) ? field_syntax_error(at->error) : ERR_OK;
+    return json_has_failed(at->json) ? field_syntax_error(at->error) : ERR_OK;
 }
 
 /* {"Item": ...} or {"Key": ...} */
@@ -112,25 +111,25 @@ static enum err read_action(struct reading *at, struct batch_entry *entry, enum 
     bool is_present;
     struct json_string name;
     const char *class_name = operation == ITEM_PUT ? "PutRequest" : "DeleteRequest";
-    TRY(field_object_begin(&at->json, class_name, &is_present, at->error));
+    TRY(field_object_begin(at->json, class_name, &is_present, at->error));
     if (is_present) {
         entry->operation = operation;
         entry->action_count++;
     }
-    while (is_present && json_object_next(&at->json, &name)) {
+    while (is_present && json_object_next(at->json, &name)) {
         if (json_string_equals(name, operation == ITEM_PUT ? "Item" : "Key"))
             TRY(reading_item(at, "", &entry->is_item_given, &entry->item));
         else
             TRY(reading_skip(at));
     }
-    return json_has_failed(&at->json) ? field_syntax_error(at->error) : ERR_OK;
+    return json_has_failed(at->json) ? field_syntax_error(at->error) : ERR_OK;
 }
 
 static enum err read_write(struct reading *at, struct batch_entry *entry)
 {
     struct json_string name;
-    TRY(field_element_object_begin(&at->json, "WriteRequest", at->error));
-    while (json_object_next(&at->json, &name)) {
+    TRY(field_element_object_begin(at->json, "WriteRequest", at->error));
+    while (json_object_next(at->json, &name)) {
         if (json_string_equals(name, "PutRequest"))
             TRY(read_action(at, entry, ITEM_PUT));
         else if (json_string_equals(name, "DeleteRequest"))
@@ -138,114 +137,52 @@ static enum err read_write(struct reading *at, struct batch_entry *entry)
         else
             TRY(reading_skip(at));
     }
-    return json_has_failed(&at->json) ? field_syntax_error(at->error) : ERR_OK;
+    return json_has_failed(at->json) ? field_syntax_error(at->error) : ERR_OK;
 }
 
 static enum err read_writes(struct reading *at, struct batch_parameters *b, struct batch_table *table)
 {
-    TRY(field_list_begin(&at->json, &table->has_list, at->error));
-    while (table->has_list && json_array_next(&at->json)) {
+    bool is_present;
+    TRY(field_list_begin(at->json, &is_present, at->error));
+    while (is_present && json_array_next(at->json)) {
         struct batch_entry *entry = add_entry(at, b, table);
         if (arena_has_failed(&at->r->arena))
             return ERR_NO_MEMORY;
         TRY(entry == NULL ? reading_skip(at) : read_write(at, entry));
     }
-    return json_has_failed(&at->json) ? field_syntax_error(at->error) : ERR_OK;
+    return json_has_failed(at->json) ? field_syntax_error(at->error) : ERR_OK;
 }
 
-static enum err read_tables(struct reading *at, struct batch_parameters *b)
+static enum err read_table(struct reading *at, struct batch_parameters *b, struct json_string name)
 {
-    struct json_string name;
-    const char *value_class = b->operation == BATCH_GET ? "KeysAndAttributes" : "java.util.List";
-    TRY(field_map_begin(&at->json, value_class, &b->is_given, at->error));
-    while (b->is_given && json_object_next(&at->json, &name)) {
-        struct batch_table *table = add_table(at, b, json_string_text(name, &at->r->arena));
-        if (arena_has_failed(&at->r->arena))
-            return ERR_NO_MEMORY;
-        if (table == NULL)
-            TRY(reading_skip(at));
-        else
-            TRY(b->operation == BATCH_GET ? read_gets(at, b, table) : read_writes(at, b, table));
-    }
-    return json_has_failed(&at->json) ? field_syntax_error(at->error) : ERR_OK;
-}
-
-static enum err read_field(struct reading *at, struct json_string name, void *data)
-{
-    struct batch_parameters *b = data;
-    if (json_string_equals(name, "RequestItems"))
-        return read_tables(at, b);
-    if (json_string_equals(name, "ReturnConsumedCapacity"))
-        return reading_text(at, &b->return_capacity);
-    if (b->operation == BATCH_WRITE && json_string_equals(name, "ReturnItemCollectionMetrics"))
-        return reading_text(at, &b->return_metrics);
-    return reading_skip(at);
-}
-
-/* ---- step 2: the model ---- */
-
-static void check_get_table(struct constraints *c, struct request *r, const struct batch_table *table)
-{
-    int length = (int)(table->given.length < PATH_NAME_BYTES_MAX ? table->given.length : PATH_NAME_BYTES_MAX);
-    const char *name = (const char *)table->given.data;
-    const char *path = arena_printf(&r->arena, "requestItems.%.*s.member.keys", length, name);
-    const char *newer_path = arena_printf(&r->arena, "RequestItems.%.*s.member.Keys", length, name);
-    if (path == NULL || newer_path == NULL)
-        return; /* the arena remembers */
-    if (!table->has_list)
-        constraints_null(c, path);
-    else if (table->count == 0)
-        constraints_list_too_short(c, path);
-    else if (table->count > BATCH_GET_MAX)
-        constraints_list_too_long(c, newer_path, BATCH_GET_MAX);
-}
-
-static void check_write(struct constraints *c, struct request *r, const struct batch_entry *entry)
-{
-    if (entry->operation == ITEM_GET || entry->is_item_given)
-        return;
-    const struct slice given = entry->table->given;
-    const char *path =
-        arena_printf(&r->arena, "requestItems.%.*s.member.%zu.member.%s",
-                     (int)(given.length < PATH_NAME_BYTES_MAX ? given.length : PATH_NAME_BYTES_MAX),
-                     (const char *)given.data, entry->position + 1,
-                     entry->operation == ITEM_PUT ? "putRequest.item" : "deleteRequest.key");
-    if (path != NULL)
-        constraints_null(c, path);
-}
-
-static void check_tables(struct constraints *c, struct request *r, const struct batch_parameters *b)
-{
-    for (size_t i = 0; i < b->table_count && i < batch_maximum(b->operation); i++) {
-        const struct batch_table *table = b->tables[i];
-        constraints_map_key(c, "requestItems", table->given);
-        if (b->operation == BATCH_GET)
-            check_get_table(c, r, table);
-        else if (table->count == 0 || table->count > BATCH_WRITE_MAX)
-            constraints_map_list(c, "requestItems", table->given, BATCH_WRITE_MAX);
-    }
-    for (size_t i = 0; b->operation == BATCH_WRITE && i < b->entry_count; i++)
-        check_write(c, r, b->entries[i]);
-}
-
-static enum err check_model(struct request *r, struct batch_parameters *b, struct error *error)
-{
-    static const char *const capacity_set[] = {"INDEXES", "TOTAL", "NONE"};
-    static const char *const metrics_set[] = {"SIZE", "NONE"};
-    static const enum capacity_detail details[] = {CAPACITY_INDEXES, CAPACITY_TOTAL, CAPACITY_NONE};
-    struct constraints c;
-    constraints_init(&c);
-    if (!b->is_given)
-        constraints_null(&c, "requestItems");
-    check_tables(&c, r, b);
-    b->capacity =
-        details[constraints_enum(&c, "returnConsumedCapacity", b->return_capacity, capacity_set, 3, 2)];
-    (void)constraints_enum(&c, "returnItemCollectionMetrics", b->return_metrics, metrics_set, 2,
-                           1); /* no LSIs */
-    if (arena_has_failed(&r->arena))
+    if (json_peek(at->json) == JSON_NULL)
+        return reading_skip(at);
+    struct batch_table *table = add_table(at, b, json_string_text(name, &at->r->arena));
+    if (arena_has_failed(&at->r->arena))
         return ERR_NO_MEMORY;
-    return constraints_finish(&c, error);
+    if (table == NULL)
+        return reading_skip(at);
+    return b->operation == BATCH_GET ? read_gets(at, b, table) : read_writes(at, b, table);
 }
+
+static enum err read_tables(void *data, struct json *j, struct error *error)
+{
+    struct reading *at = reading_hooked(data, j, error);
+    struct batch_parameters *b = at->parameters;
+    const char *value_class = b->operation == BATCH_GET ? "KeysAndAttributes" : "java.util.List";
+    struct json_string name;
+    bool is_present;
+    b->table_count = b->entry_count = 0; /* RequestItems twice: the last one counts */
+    TRY(field_map_begin(j, value_class, &is_present, error));
+    while (is_present && json_object_next(j, &name))
+        TRY(read_table(at, b, name));
+    return json_has_failed(j) ? field_syntax_error(error) : ERR_OK;
+}
+
+/* The model goes over it, too: there are constraints on tables, keys and writes, small against the values in them. */
+static const struct model_hook hooks[] = {
+    {.id = MEMBER_REQUEST_ITEMS, .is_checked = true, .read = read_tables},
+};
 
 /* ---- step 3: the whole, values and expressions ---- */
 
@@ -304,11 +241,11 @@ enum err batch_parameters_read(struct request *r, enum batch_operation operation
     struct batch_parameters *b = ret_batch;
     struct reading at;
     b->operation = operation;
-    reading_init(&at, r, error);
-    TRY(reading_body(&at, read_field, b));
-    TRY(check_model(r, b, error));
+    reading_init(&at, r, b);
+    TRY(reading_body(&at, hooks, sizeof hooks / sizeof hooks[0]));
+    b->capacity = reading_capacity(&at);
     TRY(check_count(b, error));
-    TRY(reading_finish(&at));
+    TRY(reading_finish(&at, error));
     if (operation == BATCH_WRITE)
         return check_writes(b, error);
     for (size_t i = 0; i < b->table_count; i++)

@@ -12,7 +12,6 @@ enum { BATCH_GET_MAX = 100, BATCH_WRITE_MAX = 25 };
 struct batch_table {
     struct slice given; /* name or ARN, as the request has it */
     size_t count;       /* of its entries, also of those beyond the maximum, which are not kept */
-    bool has_list;      /* Keys, or the list of writes, was there */
     int64_t units_milli;
     /* Of BatchGetItem. */
     bool is_consistent;
@@ -29,7 +28,6 @@ struct batch_entry {
     enum item_operation operation;
     bool is_item_given;
     unsigned action_count; /* of a write: PutRequest, DeleteRequest that were there */
-    size_t position;       /* in its table's list, from 0 */
     struct slice item;     /* item or key, encoded */
     struct buffer key;     /* the row's */
     bool is_done;
@@ -41,12 +39,10 @@ struct batch_entry {
 
 struct batch_parameters {
     enum batch_operation operation;
-    bool is_given; /* RequestItems */
     struct batch_table *tables[BATCH_GET_MAX];
     size_t table_count; /* also of those beyond the maximum */
     struct batch_entry *entries[BATCH_GET_MAX];
     size_t entry_count; /* of those kept */
-    struct slice return_capacity, return_metrics;
     enum capacity_detail capacity;
 };
 
@@ -56,7 +52,8 @@ static inline size_t batch_maximum(enum batch_operation operation)
 }
 
 /* Before the table is known. Release with batch_parameters_deinit, also after failure.
- * ERR_SERIALIZATION, ERR_VALIDATION with words; ERR_NO_MEMORY */
+ * ERR_SERIALIZATION, ERR_VALIDATION  reading_words (api/router/reading.h) has the words
+ * ERR_NO_MEMORY */
 enum err batch_parameters_read(struct request *r, enum batch_operation operation,
                                struct batch_parameters *ret_batch, struct error *error) MUST_CHECK;
 void batch_parameters_deinit(struct batch_parameters *batch);

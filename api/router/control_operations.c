@@ -1,6 +1,6 @@
 /* Operations on tables: control answers, we pass on. An answer that changes what routers know leaves only when
  * this router knows it. */
-#include "api/router/router_internal.h"
+#include "api/router/reading.h"
 #include "base/clock.h"
 
 enum { CONTROL_US = 10 * 1000 * 1000, VISIBLE_US = 2 * 1000 * 1000 };
@@ -59,6 +59,8 @@ static void on_result(enum err err, const struct control_result *result, void *d
 void operation_control(struct request *r)
 {
     metric_increment(&r->router->metrics.control_calls);
+    if (!reading_is_welcome(r)) /* control sees only what the model allows */
+        return;
     char *request_id = arena_string(&r->arena, http_request_id(r->http));
     char *principal =
         arena_printf(&r->arena, "arn:aws:iam::%s:user/%.*s", r->tenant_id, SLICE_PRINTF(r->user_name));

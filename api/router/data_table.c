@@ -1,13 +1,12 @@
 #include "api/router/data_table.h"
 
-#include "api/router/constraints.h"
 #include "base/clock.h"
 
 enum { NEWS_US = 100 * 1000 };
 
 const struct catalog_table *data_table_find(const struct request *r, struct slice given)
 {
-    struct slice name = constraints_name_of(given);
+    struct slice name = model_table_name(given);
     const struct catalog_table *table = catalog_find_table(r->router->catalog, r->tenant_id, name);
     bool is_arn = given.length != name.length;
     if (table == NULL || (is_arn && !slice_equal(given, table->arn)))

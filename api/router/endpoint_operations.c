@@ -1,5 +1,5 @@
 /* DescribeEndpoints: clients that discover their endpoint are told to stay with the one they found. */
-#include "api/router/router_internal.h"
+#include "api/router/reading.h"
 
 enum { CACHE_MINUTES = 1440 };
 
@@ -7,6 +7,8 @@ void operation_describe_endpoints(struct request *r)
 {
     struct buffer body;
     struct json_writer w;
+    if (!reading_is_welcome(r))
+        return;
     buffer_init(&body, REPLY_BYTES_MAX);
     json_writer_init(&w, &body);
     json_write_object_begin(&w);

@@ -3,6 +3,7 @@
 
 #include "api/router/consumed_capacity.h"
 #include "api/router/data_table.h"
+#include "api/router/reading.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "dataplane/expression/projection.h"
@@ -209,7 +210,7 @@ static void run(struct request *r, enum item_operation operation)
     struct error error = {.code = ERR_OK};
     enum err err = item_parameters_read(r, operation, &s->parameters, &error);
     if (err != ERR_OK) {
-        fail(r, err, error.code == err ? error.text : NULL);
+        fail(r, err, reading_words(r, err, &error));
         return;
     }
     const struct catalog_table *table = data_table_find(r, s->parameters.table);

@@ -1,6 +1,5 @@
 #include "api/router/item_parameters.h"
 
-#include "api/router/constraints.h"
 #include "api/router/reading.h"
 #include "dataplane/item/item_builder.h"
 
@@ -8,83 +7,73 @@ enum { PROGRAM_BYTES = 8 * 1024 * 1024 };
 
 static const char POPV[] = "One or more parameter values were invalid: ";
 
-/* ---- step 1: JSON ---- */
+/* ---- steps 1 and 2: the body against the model ---- */
+
+static enum err read_item(void *data, struct json *j, struct error *error)
+{
+    struct reading *at = reading_hooked(data, j, error);
+    struct item_parameters *p = at->parameters;
+    bool is_present;
+    return reading_item(at, "", &is_present, &p->item);
+}
+
+static enum err read_names(void *data, struct json *j, struct error *error)
+{
+    struct reading *at = reading_hooked(data, j, error);
+    struct item_parameters *p = at->parameters;
+    return reading_names(at, &p->substitutions);
+}
+
+static enum err read_values(void *data, struct json *j, struct error *error)
+{
+    struct reading *at = reading_hooked(data, j, error);
+    struct item_parameters *p = at->parameters;
+    return reading_values(at, &p->substitutions);
+}
+
+static const struct model_hook hooks[] = {
+    {.id = MEMBER_ITEM, .read = read_item},
+    {.id = MEMBER_KEY, .read = read_item},
+    {.id = MEMBER_EXPRESSION_ATTRIBUTE_NAMES, .read = read_names},
+    {.id = MEMBER_EXPRESSION_ATTRIBUTE_VALUES, .read = read_values},
+};
+
+/* As dataplane.proto numbers them. */
+static const int return_values_numbers[] = {
+    [MODEL_RETURN_VALUE_NONE] = 0,        [MODEL_RETURN_VALUE_ALL_OLD] = 1,
+    [MODEL_RETURN_VALUE_UPDATED_OLD] = 2, [MODEL_RETURN_VALUE_ALL_NEW] = 3,
+    [MODEL_RETURN_VALUE_UPDATED_NEW] = 4,
+};
 
 /* Older than expressions; the bits of `legacy`. */
-static const char *const legacy_names[] = {"AttributesToGet", "AttributeUpdates", "Expected",
-                                           "ConditionalOperator"};
-enum { LEGACY_COUNT = sizeof legacy_names / sizeof legacy_names[0] };
+static const struct {
+    enum model_member_id id;
+    const char *name;
+} legacy[] = {
+    {MEMBER_ATTRIBUTES_TO_GET, "AttributesToGet"},
+    {MEMBER_ATTRIBUTE_UPDATES, "AttributeUpdates"},
+    {MEMBER_EXPECTED, "Expected"},
+    {MEMBER_CONDITIONAL_OPERATOR, "ConditionalOperator"},
+};
+enum { LEGACY_COUNT = sizeof legacy / sizeof legacy[0] };
 
-static enum err read_legacy(struct reading *at, struct item_parameters *p, size_t index)
+static enum err take_members(struct reading *at, struct item_parameters *p)
 {
-    if (json_peek(&at->json) != JSON_NULL)
-        p->legacy |= 1u << index;
-    return reading_skip(at);
-}
-
-/* What each operation takes; anything else is skipped, as DynamoDB does. */
-static enum err read_field(struct reading *at, struct json_string name, void *data)
-{
-    struct item_parameters *p = data;
-    bool is_write = p->operation != ITEM_GET;
-    if (json_string_equals(name, "TableName"))
-        return reading_text(at, &p->table);
-    if (json_string_equals(name, p->operation == ITEM_PUT ? "Item" : "Key"))
-        return reading_item(at, "", &p->is_item_given, &p->item);
-    if (json_string_equals(name, "ExpressionAttributeNames"))
-        return reading_names(at, &p->substitutions);
-    if (json_string_equals(name, "ReturnConsumedCapacity"))
-        return reading_text(at, &p->return_capacity);
-    if (!is_write && json_string_equals(name, "ConsistentRead"))
-        return reading_bool(at, &p->is_consistent);
-    if (!is_write && json_string_equals(name, "ProjectionExpression"))
-        return reading_text(at, &p->projection_text);
-    if (is_write && json_string_equals(name, "ExpressionAttributeValues"))
-        return reading_values(at, &p->substitutions);
-    if (is_write && json_string_equals(name, "ConditionExpression"))
-        return reading_text(at, &p->condition_text);
-    if (p->operation == ITEM_UPDATE && json_string_equals(name, "UpdateExpression"))
-        return reading_text(at, &p->update_text);
-    if (is_write && json_string_equals(name, "ReturnValues"))
-        return reading_text(at, &p->return_values);
-    if (is_write && json_string_equals(name, "ReturnItemCollectionMetrics"))
-        return reading_text(at, &p->return_metrics);
-    if (is_write && json_string_equals(name, "ReturnValuesOnConditionCheckFailure"))
-        return reading_text(at, &p->return_on_failure);
+    const struct model_request *m = &at->members;
+    p->table = reading_string(at, MEMBER_TABLE_NAME);
+    p->is_consistent = model_boolean(m, MEMBER_CONSISTENT_READ);
+    p->condition_text = reading_string(at, MEMBER_CONDITION_EXPRESSION);
+    p->update_text = reading_string(at, MEMBER_UPDATE_EXPRESSION);
+    p->projection_text = reading_string(at, MEMBER_PROJECTION_EXPRESSION);
+    p->values = return_values_numbers[model_choice(m, MEMBER_RETURN_VALUES, MODEL_RETURN_VALUE_NONE)];
+    p->capacity = reading_capacity(at);
+    p->returns_old_on_failure = model_choice(m, MEMBER_RETURN_VALUES_ON_CONDITION_CHECK_FAILURE,
+                                             MODEL_RETURN_VALUES_ON_CONDITION_CHECK_FAILURE_NONE) ==
+                                MODEL_RETURN_VALUES_ON_CONDITION_CHECK_FAILURE_ALL_OLD;
     for (size_t i = 0; i < LEGACY_COUNT; i++)
-        if (json_string_equals(name, legacy_names[i]))
-            return read_legacy(at, p, i);
-    return reading_skip(at);
-}
-
-/* ---- step 2: the model ---- */
-
-static const char *const return_values_set[] = {"ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"};
-/* The numbers of dataplane.proto, in the order above. */
-static const int return_values_numbers[] = {3, 2, 1, 0, 4};
-static const char *const capacity_set[] = {"INDEXES", "TOTAL", "NONE"};
-static const char *const metrics_set[] = {"SIZE", "NONE"};
-static const char *const failure_set[] = {"ALL_OLD", "NONE"};
-
-static enum err check_model(struct item_parameters *p, struct error *error)
-{
-    struct constraints c;
-    constraints_init(&c);
-    constraints_table_name(&c, p->table);
-    if (!p->is_item_given)
-        constraints_null(&c, p->operation == ITEM_PUT ? "item" : "key");
-    size_t values = constraints_enum(&c, "returnValues", p->return_values, return_values_set, 5, 3);
-    size_t capacity = constraints_enum(&c, "returnConsumedCapacity", p->return_capacity, capacity_set, 3, 2);
-    (void)constraints_enum(&c, "returnItemCollectionMetrics", p->return_metrics, metrics_set, 2,
-                           1); /* no LSIs */
-    size_t failure =
-        constraints_enum(&c, "returnValuesOnConditionCheckFailure", p->return_on_failure, failure_set, 2, 1);
-    TRY(constraints_finish(&c, error));
-    p->values = return_values_numbers[values];
-    p->capacity = capacity == 0 ? CAPACITY_INDEXES : capacity == 1 ? CAPACITY_TOTAL : CAPACITY_NONE;
-    p->returns_old_on_failure = failure == 0;
-    p->table_name = constraints_name_of(p->table);
-    return ERR_OK;
+        if (model_has(m, legacy[i].id))
+            p->legacy |= 1u << i;
+    return arena_has_failed(&at->r->arena) ? ERR_NO_MEMORY : ERR_OK;
 }
 
 /* ---- step 3: values and expressions ---- */
@@ -101,7 +90,7 @@ static enum err check_legacy(const struct item_parameters *p, struct error *erro
 {
     struct reading_parameter old[LEGACY_COUNT];
     for (size_t i = 0; i < LEGACY_COUNT; i++)
-        old[i] = (struct reading_parameter){legacy_names[i], (p->legacy & (1u << i)) != 0};
+        old[i] = (struct reading_parameter){legacy[i].name, (p->legacy & (1u << i)) != 0};
     const struct reading_parameter new[] = {
         {"ProjectionExpression", p->projection_text.data != NULL},
         {"UpdateExpression", p->update_text.data != NULL},
@@ -154,12 +143,12 @@ enum err item_parameters_read(struct request *r, enum item_operation operation,
     buffer_init(&p->update, PROGRAM_BYTES);
     buffer_init(&p->projection, PROGRAM_BYTES);
     struct reading at;
-    reading_init(&at, r, error);
-    TRY(reading_body(&at, read_field, p));
-    TRY(check_model(p, error));
+    reading_init(&at, r, p);
+    TRY(reading_body(&at, hooks, sizeof hooks / sizeof hooks[0]));
+    TRY(take_members(&at, p));
     TRY(check_legacy(p, error));
     TRY(check_return_values(p, error));
-    TRY(reading_finish(&at));
+    TRY(reading_finish(&at, error));
     TRY(parse_expressions(r, p, error));
     if (operation == ITEM_PUT && item_size_bytes(p->item) > ITEM_BYTES_MAX)
         return error_set(error, ERR_VALIDATION, "Item size has exceeded the maximum allowed size");

@@ -1,7 +1,7 @@
 /* The parameters of the four single-item operations: read from JSON, then checked in DynamoDB's order.
  *
  *   1. JSON and types            SerializationException
- *   2. the model's constraints   all that are violated, in one ValidationException
+ *   2. the model's constraints   all that are violated, in one ValidationException (api/model/request.h does 1 and 2)
  *   3. values                    attribute values, expressions, what goes with what
  *   4. the table                 ResourceNotFoundException
  *   5. keys against the schema
@@ -15,16 +15,12 @@ enum item_operation { ITEM_GET, ITEM_PUT, ITEM_UPDATE, ITEM_DELETE };
 
 struct item_parameters {
     enum item_operation operation;
-    struct slice table;      /* as given: name or ARN */
-    struct slice table_name; /* the name in it */
-    bool is_table_given;
-    struct slice item; /* Item or Key, encoded */
-    bool is_item_given;
+    struct slice table; /* as given: name or ARN */
+    struct slice item;  /* Item or Key, encoded */
     bool is_consistent;
     struct slice condition_text, update_text, projection_text; /* data NULL: not given */
     struct buffer condition, update, projection;               /* programs */
     struct expression_substitutions substitutions;
-    struct slice return_values, return_capacity, return_metrics, return_on_failure; /* as given */
     int values; /* as dataplane.proto numbers them */
     enum capacity_detail capacity;
     bool returns_old_on_failure;
@@ -32,7 +28,8 @@ struct item_parameters {
 };
 
 /* Steps 1 to 3. The programs are released by item_parameters_deinit, also after failure.
- * ERR_SERIALIZATION, ERR_VALIDATION with words; ERR_NO_MEMORY */
+ * ERR_SERIALIZATION, ERR_VALIDATION  reading_words (api/router/reading.h) has the words
+ * ERR_NO_MEMORY */
 enum err item_parameters_read(struct request *r, enum item_operation operation,
                               struct item_parameters *ret_parameters, struct error *error) MUST_CHECK;
 void item_parameters_deinit(struct item_parameters *p);

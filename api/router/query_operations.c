@@ -9,6 +9,7 @@
 #include "api/router/consumed_capacity.h"
 #include "api/router/data_table.h"
 #include "api/router/range_parameters.h"
+#include "api/router/reading.h"
 #include "base/clock.h"
 #include "dataplane/expression/projection.h"
 #include "dataplane/item/size.h"
@@ -285,7 +286,7 @@ static void run(struct request *r, bool is_query)
     struct error error = {.code = ERR_OK};
     enum err err = range_parameters_read(r, is_query, &s->parameters, &error);
     if (err != ERR_OK) {
-        fail(r, err, error.code == err ? error.text : NULL);
+        fail(r, err, reading_words(r, err, &error));
         return;
     }
     const struct catalog_table *table = data_table_find(r, s->parameters.table);

@@ -1,115 +1,88 @@
 #include "api/router/range_parameters.h"
 
-#include "api/router/constraints.h"
 #include "api/router/item_parameters.h"
 #include "api/router/reading.h"
 
-enum { PROGRAM_BYTES = 8 * 1024 * 1024, SEGMENTS_MAX = 1000 * 1000 };
+enum { PROGRAM_BYTES = 8 * 1024 * 1024 };
 
 static const char START_INVALID[] = "The provided starting key is invalid: ";
 
-/* ---- step 1: JSON ---- */
+/* ---- steps 1 and 2: the body against the model ---- */
+
+static enum err read_start(void *data, struct json *j, struct error *error)
+{
+    struct reading *at = reading_hooked(data, j, error);
+    struct range_parameters *p = at->parameters;
+    bool is_present;
+    return reading_item(at, START_INVALID, &is_present, &p->start);
+}
+
+static enum err read_names(void *data, struct json *j, struct error *error)
+{
+    struct reading *at = reading_hooked(data, j, error);
+    struct range_parameters *p = at->parameters;
+    return reading_names(at, &p->substitutions);
+}
+
+static enum err read_values(void *data, struct json *j, struct error *error)
+{
+    struct reading *at = reading_hooked(data, j, error);
+    struct range_parameters *p = at->parameters;
+    return reading_values(at, &p->substitutions);
+}
+
+static const struct model_hook hooks[] = {
+    {.id = MEMBER_EXCLUSIVE_START_KEY, .read = read_start},
+    {.id = MEMBER_EXPRESSION_ATTRIBUTE_NAMES, .read = read_names},
+    {.id = MEMBER_EXPRESSION_ATTRIBUTE_VALUES, .read = read_values},
+};
+
+static const enum range_select selects[] = {
+    [MODEL_SELECT_SPECIFIC_ATTRIBUTES] = SELECT_SPECIFIC,
+    [MODEL_SELECT_COUNT] = SELECT_COUNT,
+    [MODEL_SELECT_ALL_ATTRIBUTES] = SELECT_ALL,
+    [MODEL_SELECT_ALL_PROJECTED_ATTRIBUTES] = SELECT_PROJECTED,
+};
 
 /* Older than expressions; the bits of `legacy`. */
 static const struct {
+    enum model_member_id id;
     const char *name;
-    bool of_query;
-    bool of_scan;
 } legacy[] = {
-    {"AttributesToGet", true, true},     {"QueryFilter", true, false},   {"ScanFilter", false, true},
-    {"ConditionalOperator", true, true}, {"KeyConditions", true, false},
+    {MEMBER_ATTRIBUTES_TO_GET, "AttributesToGet"},
+    {MEMBER_QUERY_FILTER, "QueryFilter"},
+    {MEMBER_SCAN_FILTER, "ScanFilter"},
+    {MEMBER_CONDITIONAL_OPERATOR, "ConditionalOperator"},
+    {MEMBER_KEY_CONDITIONS, "KeyConditions"},
 };
 enum { LEGACY_COUNT = sizeof legacy / sizeof legacy[0] };
 
-static enum err read_integer(struct reading *at, struct range_integer *to)
+static struct range_integer integer(const struct model_request *m, enum model_member_id id)
 {
-    return reading_integer(at, &to->is_given, &to->value);
+    return (struct range_integer){.is_given = model_has(m, id), .value = model_integer(m, id, 0)};
 }
 
-static enum err read_legacy(struct reading *at, struct json_string name, struct range_parameters *p)
+static enum err take_members(struct reading *at, struct range_parameters *p)
 {
+    const struct model_request *m = &at->members;
+    p->table = reading_string(at, MEMBER_TABLE_NAME);
+    p->index_name = reading_string(at, MEMBER_INDEX_NAME);
+    p->is_consistent = model_boolean(m, MEMBER_CONSISTENT_READ);
+    p->is_forward = !model_has(m, MEMBER_SCAN_INDEX_FORWARD) || model_boolean(m, MEMBER_SCAN_INDEX_FORWARD);
+    p->limit = integer(m, MEMBER_LIMIT);
+    p->segment = integer(m, MEMBER_SEGMENT);
+    p->total_segments = integer(m, MEMBER_TOTAL_SEGMENTS);
+    p->has_start = model_has(m, MEMBER_EXCLUSIVE_START_KEY);
+    p->key_condition_text = reading_string(at, MEMBER_KEY_CONDITION_EXPRESSION);
+    p->filter_text = reading_string(at, MEMBER_FILTER_EXPRESSION);
+    p->projection_text = reading_string(at, MEMBER_PROJECTION_EXPRESSION);
+    p->select_text = reading_string(at, MEMBER_SELECT);
+    p->select = selects[model_choice(m, MEMBER_SELECT, MODEL_SELECT_ALL_ATTRIBUTES)];
+    p->capacity = reading_capacity(at);
     for (size_t i = 0; i < LEGACY_COUNT; i++)
-        if ((p->is_query ? legacy[i].of_query : legacy[i].of_scan) &&
-            json_string_equals(name, legacy[i].name) && json_peek(&at->json) != JSON_NULL)
+        if (model_has(m, legacy[i].id))
             p->legacy |= 1u << i;
-    return reading_skip(at);
-}
-
-static enum err read_field_of_query(struct reading *at, struct json_string name, struct range_parameters *p)
-{
-    if (json_string_equals(name, "KeyConditionExpression"))
-        return reading_text(at, &p->key_condition_text);
-    if (json_string_equals(name, "ScanIndexForward"))
-        return reading_bool(at, &p->is_forward);
-    return read_legacy(at, name, p);
-}
-
-static enum err read_field_of_scan(struct reading *at, struct json_string name, struct range_parameters *p)
-{
-    if (json_string_equals(name, "Segment"))
-        return read_integer(at, &p->segment);
-    if (json_string_equals(name, "TotalSegments"))
-        return read_integer(at, &p->total_segments);
-    return read_legacy(at, name, p);
-}
-
-static enum err read_field(struct reading *at, struct json_string name, void *data)
-{
-    struct range_parameters *p = data;
-    if (json_string_equals(name, "TableName"))
-        return reading_text(at, &p->table);
-    if (json_string_equals(name, "IndexName"))
-        return reading_text(at, &p->index_name);
-    if (json_string_equals(name, "Select"))
-        return reading_text(at, &p->select_text);
-    if (json_string_equals(name, "Limit"))
-        return read_integer(at, &p->limit);
-    if (json_string_equals(name, "ConsistentRead"))
-        return reading_bool(at, &p->is_consistent);
-    if (json_string_equals(name, "ExclusiveStartKey"))
-        return reading_item(at, START_INVALID, &p->has_start, &p->start);
-    if (json_string_equals(name, "ReturnConsumedCapacity"))
-        return reading_text(at, &p->return_capacity);
-    if (json_string_equals(name, "ProjectionExpression"))
-        return reading_text(at, &p->projection_text);
-    if (json_string_equals(name, "FilterExpression"))
-        return reading_text(at, &p->filter_text);
-    if (json_string_equals(name, "ExpressionAttributeNames"))
-        return reading_names(at, &p->substitutions);
-    if (json_string_equals(name, "ExpressionAttributeValues"))
-        return reading_values(at, &p->substitutions);
-    return p->is_query ? read_field_of_query(at, name, p) : read_field_of_scan(at, name, p);
-}
-
-/* ---- step 2: the model ---- */
-
-static const char *const select_set[] = {"SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES",
-                                         "ALL_PROJECTED_ATTRIBUTES"};
-static const enum range_select selects[] = {SELECT_SPECIFIC, SELECT_COUNT, SELECT_ALL, SELECT_PROJECTED,
-                                            SELECT_ALL};
-static const char *const capacity_set[] = {"INDEXES", "TOTAL", "NONE"};
-static const enum capacity_detail capacities[] = {CAPACITY_INDEXES, CAPACITY_TOTAL, CAPACITY_NONE};
-
-static enum err check_model(struct range_parameters *p, struct error *error)
-{
-    struct constraints c;
-    constraints_init(&c);
-    constraints_table_name(&c, p->table);
-    constraints_index_name(&c, p->index_name);
-    size_t select = constraints_enum(&c, "select", p->select_text, select_set, 4, 4);
-    if (p->limit.is_given && p->is_query)
-        constraints_query_limit(&c, p->limit.value);
-    else if (p->limit.is_given)
-        constraints_integer(&c, "limit", p->limit.value, 1, INT32_MAX);
-    size_t capacity = constraints_enum(&c, "returnConsumedCapacity", p->return_capacity, capacity_set, 3, 2);
-    if (p->total_segments.is_given)
-        constraints_integer(&c, "totalSegments", p->total_segments.value, 1, SEGMENTS_MAX);
-    if (p->segment.is_given)
-        constraints_integer(&c, "segment", p->segment.value, 0, SEGMENTS_MAX - 1);
-    TRY(constraints_finish(&c, error));
-    p->select = selects[select];
-    p->capacity = capacities[capacity];
-    return ERR_OK;
+    return arena_has_failed(&at->r->arena) ? ERR_NO_MEMORY : ERR_OK;
 }
 
 /* ---- step 3: what goes with what, and expressions ---- */
@@ -207,17 +180,17 @@ enum err range_parameters_read(struct request *r, bool is_query, struct range_pa
                                struct error *error)
 {
     struct range_parameters *p = ret_parameters;
-    *p = (struct range_parameters){.is_query = is_query, .is_forward = true};
+    *p = (struct range_parameters){.is_query = is_query};
     buffer_init(&p->key_condition, PROGRAM_BYTES);
     buffer_init(&p->filter, PROGRAM_BYTES);
     buffer_init(&p->projection, PROGRAM_BYTES);
     struct reading at;
-    reading_init(&at, r, error);
-    TRY(reading_body(&at, read_field, p));
-    TRY(check_model(p, error));
+    reading_init(&at, r, p);
+    TRY(reading_body(&at, hooks, sizeof hooks / sizeof hooks[0]));
+    TRY(take_members(&at, p));
     TRY(check_legacy(p, error));
     TRY(check_substitutions(p, error));
-    TRY(reading_finish(&at));
+    TRY(reading_finish(&at, error));
     TRY(check_segments(p, error));
     TRY(check_select(p, error));
     return parse_expressions(r, p, error);

@@ -31,14 +31,15 @@ struct range_parameters {
     struct buffer key_condition, filter, projection;               /* programs */
     struct key_conditions conditions;                              /* views into key_condition */
     struct expression_substitutions substitutions;
-    struct slice return_capacity, select_text; /* as given */
+    struct slice select_text; /* as given */
     enum capacity_detail capacity;
     enum range_select select;
     unsigned legacy; /* which parameters older than expressions were given, a bit each */
 };
 
 /* Steps 1 to 3. The programs are released by range_parameters_deinit, also after failure.
- * ERR_SERIALIZATION, ERR_VALIDATION with words; ERR_NO_MEMORY */
+ * ERR_SERIALIZATION, ERR_VALIDATION  reading_words (api/router/reading.h) has the words
+ * ERR_NO_MEMORY */
 enum err range_parameters_read(struct request *r, bool is_query, struct range_parameters *ret_parameters,
                                struct error *error) MUST_CHECK;
 void range_parameters_deinit(struct range_parameters *p);

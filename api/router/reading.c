@@ -8,9 +8,17 @@
 
 enum { NAMES_MAX = 4096 }; /* more than an expression of 4 KB can use */
 
-void reading_init(struct reading *at, struct request *r, struct error *error)
+void reading_init(struct reading *at, struct request *r, void *parameters)
 {
-    *at = (struct reading){.r = r, .error = error, .later = {.code = ERR_OK}};
+    *at = (struct reading){.r = r, .parameters = parameters, .later = {.code = ERR_OK}};
+}
+
+struct reading *reading_hooked(void *data, struct json *j, struct error *error)
+{
+    struct reading *at = data;
+    at->json = j;
+    at->error = error;
+    return at;
 }
 
 static enum err postpone(struct reading *at, const char *prefix, enum err err)
@@ -24,56 +32,82 @@ static enum err postpone(struct reading *at, const char *prefix, enum err err)
     return ERR_OK;
 }
 
-enum err reading_finish(const struct reading *at)
+enum err reading_finish(const struct reading *at, struct error *error)
 {
     if (at->later.code != ERR_OK)
-        *at->error = at->later;
+        *error = at->later;
     return at->later.code;
 }
 
-enum err reading_body(struct reading *at, enum err (*field)(struct reading *, struct json_string, void *),
-                      void *data)
+enum err reading_body(struct reading *at, const struct model_hook *hooks, size_t hook_count)
 {
-    json_init(&at->json, http_request_body(at->r->http));
-    if (json_peek(&at->json) != JSON_OBJECT)
-        return field_syntax_error(at->error);
-    if (!json_object_begin(&at->json))
-        return field_syntax_error(at->error);
-    struct json_string name;
-    while (json_object_next(&at->json, &name))
-        TRY(field(at, name, data));
-    return json_finish(&at->json) ? ERR_OK : field_syntax_error(at->error);
+    struct request *r = at->r;
+    const struct model_options options = {.hooks = hooks, .hook_count = hook_count, .data = at};
+    return model_read(r->model, http_request_body(r->http), &options, &r->arena, &at->members,
+                      &r->model_words);
 }
+
+const char *reading_words(const struct request *r, enum err err, const struct error *error)
+{
+    if (r->model_words != NULL)
+        return r->model_words;
+    return error->code == err ? error->text : NULL;
+}
+
+bool reading_is_welcome(struct request *r)
+{
+    struct reading at;
+    reading_init(&at, r, NULL);
+    enum err err = reading_body(&at, NULL, 0);
+    if (err != ERR_OK)
+        answer_error(r, err, r->model_words);
+    return err == ERR_OK;
+}
+
+/* ---- members ---- */
+
+struct slice reading_string(struct reading *at, enum model_member_id id)
+{
+    return model_string(&at->members, id, &at->r->arena);
+}
+
+enum capacity_detail reading_capacity(const struct reading *at)
+{
+    static const enum capacity_detail details[] = {
+        [MODEL_RETURN_CONSUMED_CAPACITY_NONE] = CAPACITY_NONE,
+        [MODEL_RETURN_CONSUMED_CAPACITY_TOTAL] = CAPACITY_TOTAL,
+        [MODEL_RETURN_CONSUMED_CAPACITY_INDEXES] = CAPACITY_INDEXES,
+    };
+    return details[model_choice(&at->members, MEMBER_RETURN_CONSUMED_CAPACITY,
+                                MODEL_RETURN_CONSUMED_CAPACITY_NONE)];
+}
+
+/* ---- in a hook ---- */
 
 enum err reading_skip(struct reading *at)
 {
-    return json_skip(&at->json) ? ERR_OK : field_syntax_error(at->error);
+    return json_skip(at->json) ? ERR_OK : field_syntax_error(at->error);
 }
 
 enum err reading_text(struct reading *at, struct slice *ret_text)
 {
-    return field_string(&at->json, &at->r->arena, ret_text, at->error);
+    return field_string(at->json, &at->r->arena, ret_text, at->error);
 }
 
 enum err reading_bool(struct reading *at, bool *ret_value)
 {
     bool is_present;
-    return field_bool(&at->json, &is_present, ret_value, at->error);
-}
-
-enum err reading_integer(struct reading *at, bool *ret_is_present, int64_t *ret_value)
-{
-    return field_integer(&at->json, "Integer", ret_is_present, ret_value, at->error);
+    return field_bool(at->json, &is_present, ret_value, at->error);
 }
 
 enum err reading_item(struct reading *at, const char *prefix, bool *ret_is_present, struct slice *ret_item)
 {
-    if (json_peek(&at->json) == JSON_NULL)
+    if (json_peek(at->json) == JSON_NULL)
         return reading_skip(at);
     *ret_is_present = true;
     return postpone(
         at, prefix,
-        attribute_read_item_copy(&at->json, &at->r->router->builder, &at->r->arena, ret_item, at->error));
+        attribute_read_item_copy(at->json, &at->r->router->builder, &at->r->arena, ret_item, at->error));
 }
 
 static struct expression_substitution *grow(struct arena *arena, struct expression_substitution *list,
@@ -95,13 +129,13 @@ enum err reading_names(struct reading *at, struct expression_substitutions *to)
     struct expression_substitution *list = NULL;
     size_t count = 0;
     bool is_present;
-    TRY(field_map_begin(&at->json, "java.lang.String", &is_present, at->error));
+    TRY(field_map_begin(at->json, "java.lang.String", &is_present, at->error));
     struct json_string name;
-    while (is_present && json_object_next(&at->json, &name)) {
+    while (is_present && json_object_next(at->json, &name)) {
         if (count < NAMES_MAX)
             list = grow(arena, list, count);
         struct slice text;
-        TRY(field_string(&at->json, arena, &text, at->error));
+        TRY(field_string(at->json, arena, &text, at->error));
         if (arena_has_failed(arena))
             return ERR_NO_MEMORY;
         if (count < NAMES_MAX)
@@ -117,19 +151,16 @@ enum err reading_names(struct reading *at, struct expression_substitutions *to)
     to->has_names = is_present;
     to->names = list;
     to->name_count = count;
-    return json_has_failed(&at->json) ? field_syntax_error(at->error) : ERR_OK;
+    return json_has_failed(at->json) ? field_syntax_error(at->error) : ERR_OK;
 }
 
 /* Read as one item, whose attributes are the values: each stands there encoded as a program wants it. */
 enum err reading_values(struct reading *at, struct expression_substitutions *to)
 {
     struct arena *arena = &at->r->arena;
-    if (json_peek(&at->json) == JSON_NULL)
-        return reading_skip(at);
     struct slice item = SLICE_EMPTY;
     TRY(postpone(
-        at, "",
-        attribute_read_item_copy(&at->json, &at->r->router->values_builder, arena, &item, at->error)));
+        at, "", attribute_read_item_copy(at->json, &at->r->router->values_builder, arena, &item, at->error)));
     struct expression_substitution *list = arena_alloc(arena, (item_count(item) + 1) * sizeof *list);
     if (list == NULL)
         return ERR_NO_MEMORY;

@@ -1,4 +1,5 @@
-/* Step 1 of a data operation's parameters: the body, read field by field into its struct.
+/* Steps 1 and 2 of an operation's parameters: the body, read against the model (api/model/request.h). What is long is read
+ * by hooks while that pass goes by; the rest is there afterwards.
  *
  * A ValidationException of a value waits until the whole body has been read, as what is not JSON goes first:
  * reading_finish tells of it when the steps before are done. */
@@ -10,33 +11,50 @@
 
 struct reading {
     struct request *r;
-    struct json json;
+    void *parameters;             /* what the hooks fill */
+    struct model_request members; /* after reading_body */
+    /* In a hook. */
+    struct json *json;
     struct error *error;
     struct error later; /* the first such refusal; code ERR_OK: none */
 };
 
-void reading_init(struct reading *at, struct request *r, struct error *error);
+void reading_init(struct reading *at, struct request *r, void *parameters);
 
-/* Call `field` for each; it consumes the value.
- * ERR_SERIALIZATION  what it returned, or a body that is no JSON object. */
-enum err reading_body(struct reading *at, enum err (*field)(struct reading *, struct json_string, void *),
-                      void *data) MUST_CHECK;
+/* Read the whole body; the hooks' data is `at`.
+ * ERR_SERIALIZATION, ERR_VALIDATION  reading_words has the words
+ * ERR_NO_MEMORY, or what a hook returned */
+enum err reading_body(struct reading *at, const struct model_hook *hooks, size_t hook_count) MUST_CHECK;
 /* What was put off.
  * ERR_VALIDATION with words */
-enum err reading_finish(const struct reading *at) MUST_CHECK;
+enum err reading_finish(const struct reading *at, struct error *error) MUST_CHECK;
+/* What to say of a refusal: the model's words, which may be longer than an error's, or else the error's; NULL: none. */
+const char *reading_words(const struct request *r, enum err err, const struct error *error);
 
-/* ---- fields: null counts as absent, and leaves what is there ---- */
+/* For operations that take no member here. False: the model does not allow the body, which has been answered. */
+bool reading_is_welcome(struct request *r);
+
+/* ---- members ---- */
+
+/* data NULL: absent. In body or arena. */
+struct slice reading_string(struct reading *at, enum model_member_id id);
+/* ReturnConsumedCapacity */
+enum capacity_detail reading_capacity(const struct reading *at);
+
+/* ---- in a hook; null counts as absent, and leaves what is there ---- */
+
+/* First of all. */
+struct reading *reading_hooked(void *data, struct json *j, struct error *error);
 
 enum err reading_skip(struct reading *at) MUST_CHECK;
 /* data NULL: absent. In body or arena. */
 enum err reading_text(struct reading *at, struct slice *ret_text) MUST_CHECK;
 enum err reading_bool(struct reading *at, bool *ret_value) MUST_CHECK;
-enum err reading_integer(struct reading *at, bool *ret_is_present, int64_t *ret_value) MUST_CHECK;
 /* An item or key, encoded, in the arena. prefix: of the words that refuse a value of it; may be "". */
 enum err reading_item(struct reading *at, const char *prefix, bool *ret_is_present,
                       struct slice *ret_item) MUST_CHECK;
-/* ExpressionAttributeNames, ExpressionAttributeValues */
 enum err reading_names(struct reading *at, struct expression_substitutions *to) MUST_CHECK;
+/* ExpressionAttributeValues, which is not null. */
 enum err reading_values(struct reading *at, struct expression_substitutions *to) MUST_CHECK;
 
 /* ---- parameters older than expressions ---- */

@@ -227,5 +227,7 @@ void request_on_complete(struct http_request *http, void *data)
             refuse_authentication(r);
         return;
     }
+    r->model = model_operation_find(slice_from_string(r->operation->name));
+    r->model_words = NULL;
     r->operation->run(r);
 }

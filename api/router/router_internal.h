@@ -3,6 +3,7 @@
 
 #include "api/http/http_server.h"
 #include "api/json/json_writer.h"
+#include "api/model/request.h"
 #include "api/router/catalog.h"
 #include "api/router/router.h"
 #include "api/sigv4/verify.h"
@@ -68,6 +69,8 @@ struct request {
     char tenant_id[TENANT_ID_BYTES];
     struct slice user_name;
     const struct operation *operation;
+    const struct model_operation *model; /* what the operation's requests look like */
+    const char *model_words;             /* of a refusal by the model; NULL: none */
     struct item_call call;
     void *state; /* the operation's own, in the arena */
 };

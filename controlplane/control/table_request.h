@@ -1,7 +1,8 @@
-/* The requests about tables as tenants send them: decoded, validated in DynamoDB's order and with its words. Pure.
+/* The requests about tables as tenants send them: decoded, and validated in DynamoDB's order and with its words. Pure.
  *
- * Order: JSON and types (SerializationException), the required TableName, constraints of single members (collected),
- * then what the operation itself demands. What needs the catalog comes after and is not here. */
+ * Types and the constraints of single members have been checked by the router, against DynamoDB's model (api/model); what
+ * the operation itself demands is checked here. A request that no router should have passed on is refused in few words.
+ * What needs the catalog comes after and is not here. */
 #pragma once
 
 #include <jansson.h>
@@ -17,8 +18,8 @@ enum err table_request_create(const json_t *request, struct table_spec *ret_spec
                               struct answer *answer) MUST_CHECK;
 
 /* The table that a request names in TableName, by name or by ARN.
- * ERR_VALIDATION, ERR_SERIALIZATION  the words are in `answer`
- * ERR_RESOURCE_NOT_FOUND             an ARN of another region or tenant (likewise) */
+ * ERR_VALIDATION          it names none; the words are in `answer`
+ * ERR_RESOURCE_NOT_FOUND  an ARN of another region or tenant (likewise) */
 struct table_scope {
     const char *region;
     const char *tenant_id;

@@ -4,16 +4,21 @@
 #include <jansson.h>
 
 #include "controlplane/control/answer.h"
-#include "controlplane/control/shape.h"
 #include "controlplane/control/table_request.h"
 
 #define POPV "One or more parameter values were invalid: "
 
-/* The two layers of controlplane/control/shape.h. */
-enum err request_check_types(const struct shape *shape, const json_t *request,
-                             struct answer *answer) MUST_CHECK;
-enum err request_check_shape(const struct shape *shape, const json_t *request,
-                             struct answer *answer) MUST_CHECK;
+/* ---- members ---- */
+
+/* NULL when absent or null, which is the same to DynamoDB. */
+json_t *request_member(const json_t *object, const char *name);
+/* "" when there is no such string. */
+const char *request_text(const json_t *object, const char *member);
+bool request_is_text(const json_t *object, const char *member, const char *wanted);
+/* 0 when absent, or not what request_check_throughput allows. */
+uint64_t request_units(const json_t *object, const char *member);
+
+/* ---- checks ---- */
 
 /* ProvisionedThroughput within DynamoDB's bounds, then within a table's quota. NULL is good. */
 enum err request_check_throughput(const json_t *throughput, struct answer *answer) MUST_CHECK;
@@ -33,15 +38,3 @@ enum err request_refuse_feature(struct answer *answer, const char *name) MUST_CH
 
 /* No two tags of one key, none of the system's keys, not too many. */
 enum err request_check_tags(const json_t *tags, struct answer *answer) MUST_CHECK;
-
-bool request_is_text(const json_t *object, const char *member, const char *wanted);
-/* NULL when absent. */
-static inline const char *request_text(const json_t *object, const char *member)
-{
-    return json_string_value(shape_member(object, member));
-}
-/* 0 when absent. */
-static inline uint64_t request_units(const json_t *object, const char *member)
-{
-    return (uint64_t)json_number_value(json_object_get(object, member));
-}

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 
 #include "controlplane/control/table_request_internal.h"
-#include "controlplane/control/table_shapes.h"
 
 static const char NEITHER_UNITS[] =
     POPV "Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is "
@@ -24,7 +23,7 @@ static enum err check_features(const json_t *request, struct answer *answer)
                                            "GlobalTableSettingsReplicationMode",
                                            "VectorIndexUpdates",
                                            NULL};
-    if (json_array_size(shape_member(request, "GlobalSecondaryIndexUpdates")) > 0)
+    if (json_array_size(request_member(request, "GlobalSecondaryIndexUpdates")) > 0)
         return request_refuse_feature(answer, "GlobalSecondaryIndexUpdates");
     return request_refuse_given(request, features, answer);
 }
@@ -50,9 +49,9 @@ static enum err check_kinds(const struct table_update *update, struct answer *an
 
 static void take(const json_t *request, struct table_update *update)
 {
-    const json_t *throughput = shape_member(request, "ProvisionedThroughput");
-    const json_t *maximum = shape_member(request, "OnDemandThroughput");
-    update->has_mode = shape_member(request, "BillingMode") != NULL;
+    const json_t *throughput = request_member(request, "ProvisionedThroughput");
+    const json_t *maximum = request_member(request, "OnDemandThroughput");
+    update->has_mode = request_member(request, "BillingMode") != NULL;
     update->is_on_demand = request_is_text(request, "BillingMode", "PAY_PER_REQUEST");
     update->has_units = throughput != NULL;
     update->read_units = request_units(throughput, "ReadCapacityUnits");
@@ -60,11 +59,11 @@ static void take(const json_t *request, struct table_update *update)
     update->has_maximum = maximum != NULL;
     update->max_read_units = request_take_maximum(maximum, "MaxReadRequestUnits", TABLE_UPDATE_KEEP);
     update->max_write_units = request_take_maximum(maximum, "MaxWriteRequestUnits", TABLE_UPDATE_KEEP);
-    if (shape_member(request, "TableClass") != NULL)
+    if (request_member(request, "TableClass") != NULL)
         update->table_class = request_is_text(request, "TableClass", "STANDARD")
                                   ? TABLE_CLASS_STANDARD
                                   : TABLE_CLASS_INFREQUENT_ACCESS;
-    const json_t *protection = shape_member(request, "DeletionProtectionEnabled");
+    const json_t *protection = request_member(request, "DeletionProtectionEnabled");
     update->has_protection = protection != NULL;
     update->is_deletion_protected = json_is_true(protection);
 }
@@ -73,15 +72,13 @@ enum err table_update_read(const json_t *request, const struct table_scope *scop
                            struct table_update *ret_update, struct answer *answer)
 {
     struct table_update update = {0};
-    TRY(request_check_types(&shape_update_table, request, answer));
     TRY(table_request_name(request, scope, update.name, answer));
-    TRY(request_check_shape(&shape_update_table, request, answer));
     TRY(check_features(request, answer));
     take(request, &update);
     TRY(check_kinds(&update, answer));
-    TRY(request_check_throughput(shape_member(request, "ProvisionedThroughput"), answer));
-    TRY(request_check_maximum(shape_member(request, "OnDemandThroughput"), answer));
-    TRY(request_check_table_quota(shape_member(request, "ProvisionedThroughput"), answer));
+    TRY(request_check_throughput(request_member(request, "ProvisionedThroughput"), answer));
+    TRY(request_check_maximum(request_member(request, "OnDemandThroughput"), answer));
+    TRY(request_check_table_quota(request_member(request, "ProvisionedThroughput"), answer));
     *ret_update = update;
     return ERR_OK;
 }

@@ -25,7 +25,7 @@ struct table_update {
 
 /* Decode and validate. Changes that are not served are refused by name: GlobalSecondaryIndexUpdates,
  * StreamSpecification, SSESpecification, ReplicaUpdates, WarmThroughput, and what came after those.
- * ERR_SERIALIZATION, ERR_VALIDATION, ERR_LIMIT_EXCEEDED, ERR_RESOURCE_NOT_FOUND (an ARN that is not ours) */
+ * ERR_VALIDATION, ERR_LIMIT_EXCEEDED, ERR_RESOURCE_NOT_FOUND (an ARN that is not ours) */
 enum err table_update_read(const json_t *request, const struct table_scope *scope,
                            struct table_update *ret_update, struct answer *answer) MUST_CHECK;
 

@@ -5,28 +5,24 @@
 
 #include "base/memory.h"
 #include "controlplane/control/table_request_internal.h"
-#include "controlplane/control/table_shapes.h"
 
-struct tag_shape {
+struct tag_form {
     const char *operation;
-    const struct shape *shape;
     const char *list; /* NULL: none */
     const char *empty;
 };
 
-static const struct tag_shape tag_shapes[] = {
-    [TAG_LIST] = {"ListTagsOfResource", &shape_list_tags, NULL, NULL},
-    [TAG_ADD] = {"TagResource", &shape_tag_resource, "Tags",
-                 "Atleast one Tag needs to be provided as Input."},
-    [TAG_REMOVE] = {"UntagResource", &shape_untag_resource, "TagKeys",
-                    "Atleast one Tag Key needs to be provided as Input."},
+static const struct tag_form tag_forms[] = {
+    [TAG_LIST] = {"ListTagsOfResource", NULL, NULL},
+    [TAG_ADD] = {"TagResource", "Tags", "Atleast one Tag needs to be provided as Input."},
+    [TAG_REMOVE] = {"UntagResource", "TagKeys", "Atleast one Tag Key needs to be provided as Input."},
 };
 
 static enum err read_arn(const json_t *request, const struct table_scope *scope,
                          struct tag_request *ret_request, bool *ret_is_foreign, struct answer *answer)
 {
     const char *arn = request_text(request, "ResourceArn");
-    if (arn == NULL)
+    if (arn[0] == '\0')
         return answer_refuse(answer, ERR_VALIDATION, "Invalid TableArn");
     const char *name = request_name_in_arn(arn, scope, ret_is_foreign);
     if (name == NULL || name[0] == '\0' || strlen(name) > TABLE_NAME_BYTES_MAX ||
@@ -42,21 +38,19 @@ enum err tag_request_read(enum tag_operation operation, const json_t *request,
                           const struct table_scope *scope, const char *principal_arn,
                           struct tag_request *ret_request, struct answer *answer)
 {
-    const struct tag_shape *shape = &tag_shapes[operation];
+    const struct tag_form *form = &tag_forms[operation];
     bool is_foreign = false;
     ret_request->operation = operation;
-    TRY(request_check_types(shape->shape, request, answer));
     TRY(read_arn(request, scope, ret_request, &is_foreign, answer));
-    TRY(request_check_shape(shape->shape, request, answer));
-    ret_request->list = shape->list == NULL ? NULL : shape_member(request, shape->list);
-    if (shape->list != NULL && json_array_size(ret_request->list) == 0)
-        return answer_refuse(answer, ERR_VALIDATION, "%s", shape->empty);
+    ret_request->list = form->list == NULL ? NULL : request_member(request, form->list);
+    if (form->list != NULL && json_array_size(ret_request->list) == 0)
+        return answer_refuse(answer, ERR_VALIDATION, "%s", form->empty);
     if (operation == TAG_ADD)
         TRY(request_check_tags(ret_request->list, answer));
     if (is_foreign)
         return answer_refuse(answer, ERR_ACCESS_DENIED,
                              "User: %.200s is not authorized to perform: dynamodb:%s on resource: %s",
-                             principal_arn, shape->operation, ret_request->arn);
+                             principal_arn, form->operation, ret_request->arn);
     return ERR_OK;
 }
 

@@ -13,7 +13,7 @@ struct tag_request {
 };
 
 /* Decode and validate. principal_arn: who asks, for the words.
- * ERR_SERIALIZATION, ERR_VALIDATION
+ * ERR_VALIDATION
  * ERR_ACCESS_DENIED  the ARN is another tenant's or region's */
 enum err tag_request_read(enum tag_operation operation, const json_t *request,
                           const struct table_scope *scope, const char *principal_arn,

@@ -2,6 +2,7 @@
  * other process: parameters in DynamoDB's order of checks, the key, the programs. */
 #include "api/http/http_internal.h"
 #include "api/router/item_parameters.h"
+#include "api/router/reading.h"
 #include "tests/fuzz/words.h"
 
 /* What item_parameters uses of these. */
@@ -17,6 +18,17 @@ static const struct catalog_table TABLE = {
                .has_sort = true,
                .sort = {SLICE_LITERAL("sk"), VALUE_N}},
 };
+
+static const struct model_operation *model_of(enum item_operation operation)
+{
+    static const struct slice names[] = {
+        [ITEM_GET] = SLICE_LITERAL("GetItem"),
+        [ITEM_PUT] = SLICE_LITERAL("PutItem"),
+        [ITEM_UPDATE] = SLICE_LITERAL("UpdateItem"),
+        [ITEM_DELETE] = SLICE_LITERAL("DeleteItem"),
+    };
+    return model_operation_find(names[operation]);
+}
 
 static enum item_operation operation_of(uint8_t letter)
 {
@@ -35,7 +47,7 @@ static void check_accepted(const struct item_parameters *p)
     struct buffer key = fuzz_buffer();
     struct error error = {.code = ERR_OK};
     struct key_parts parts;
-    ASSERT(p->is_item_given && item_check(p->item) == ERR_OK);
+    ASSERT(p->item.data != NULL && item_check(p->item) == ERR_OK);
     check_program(&p->condition, PROGRAM_CONDITION);
     check_program(&p->update, PROGRAM_UPDATE);
     check_program(&p->projection, PROGRAM_PROJECTION);
@@ -60,12 +72,14 @@ void fuzz_input(struct slice input)
     buffer_append(&http.body, input);
     request.router = &router;
     request.http = &http;
+    request.model = model_of(operation);
+    request.model_words = NULL;
     enum err err = item_parameters_read(&request, operation, &parameters, &error);
     ASSERT(err == ERR_OK || err == ERR_SERIALIZATION || err == ERR_VALIDATION);
     if (err == ERR_OK)
         check_accepted(&parameters);
     else
-        fuzz_check_words(error.text);
+        fuzz_check_words(reading_words(&request, err, &error));
     item_parameters_deinit(&parameters);
     buffer_deinit(&http.body);
     arena_deinit(&request.arena);

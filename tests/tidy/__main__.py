@@ -150,6 +150,15 @@ def check_format():
         yield Path(name), "is not formatted: ./dev fmt"
 
 
+def check_generated():
+    """What scripts make of other files and is checked in."""
+    for script in ("api/model/generate.py", "api/model/compat.py"):
+        done = subprocess.run([sys.executable, "-B", script, "--check"], cwd=ROOT, capture_output=True, text=True,
+                              check=False)
+        if done.returncode != 0:
+            yield Path(script), done.stderr.strip()
+
+
 def long_functions():
     for path in files(".c"):
         if path.parts[0] == "tests":
@@ -173,6 +182,7 @@ def main():
         "errors": check_errors(),
         "pages": check_pages(),
         "format": check_format(),
+        "generated": check_generated(),
     }
     failed = 0
     for name, findings in checks.items():

@@ -58,59 +58,36 @@ static struct table_spec create(const char *text)
     return spec;
 }
 
-static void wrong_types_are_serialization_exceptions(void **state)
+static void what_no_router_passes_on_is_refused_in_few_words(void **state)
 {
-    assert_refused("'TableName':5", ERR_SERIALIZATION, "NUMBER_VALUE cannot be converted to String");
-    assert_refused("'TableName':{}", ERR_SERIALIZATION,
-                   "Start of structure or map found where not expected.");
-    assert_refused("'TableName':[]", ERR_SERIALIZATION,
-                   "Unrecognized collection type class java.lang.String");
-    assert_refused("'KeySchema':{}", ERR_SERIALIZATION,
-                   "Start of structure or map found where not expected.");
-    assert_refused("'KeySchema':'x'", ERR_SERIALIZATION, "Unexpected field type");
-    assert_refused("'ProvisionedThroughput':{'ReadCapacityUnits':'1'}", ERR_SERIALIZATION,
-                   "STRING_VALUE cannot be converted to Long");
-    assert_refused("'DeletionProtectionEnabled':'yes'", ERR_SERIALIZATION,
-                   "Unexpected token received from parser");
-}
-
-static void table_name_comes_before_the_rest(void **state)
-{
-    assert_refused("", ERR_VALIDATION,
-                   "The parameter 'TableName' is required but was not present in the request");
-    assert_refused("'TableName':null", ERR_VALIDATION,
-                   "The parameter 'TableName' is required but was not present in the request");
-    assert_refused("'TableName':'ab'", ERR_VALIDATION,
-                   "TableName must be at least 3 characters long and at most 255 characters long");
-}
-
-static void constraints_are_collected(void **state)
-{
-    assert_refused(
-        "'TableName':'ab;'", ERR_VALIDATION,
-        "3 validation errors detected: Value null at 'attributeDefinitions' failed to satisfy constraint: "
-        "Member "
-        "must not be null; Value 'ab;' at 'tableName' failed to satisfy constraint: Member must satisfy "
-        "regular "
-        "expression pattern: [a-zA-Z0-9_.-]+; Value null at 'keySchema' failed to satisfy constraint: Member "
-        "must not be null");
-    assert_refused(
-        NAME DEFINITIONS ON_DEMAND ",'KeySchema':[{'AttributeName':'pk','KeyType':'hash'}]", ERR_VALIDATION,
-        "1 validation error detected: Value 'hash' at 'keySchema.1.member.keyType' failed to satisfy "
-        "constraint: Member must satisfy enum value set: [HASH, RANGE]");
-    assert_refused(
+    static const char *const requests[] = {
+        "",
+        "'TableName':5",
+        "'TableName':'ab'" KEYS DEFINITIONS ON_DEMAND,
+        NAME DEFINITIONS ON_DEMAND,
+        NAME DEFINITIONS ON_DEMAND ",'KeySchema':{}",
+        NAME DEFINITIONS ON_DEMAND ",'KeySchema':[]",
+        NAME DEFINITIONS ON_DEMAND ",'KeySchema':[1,2,3]",
         NAME KEYS ON_DEMAND ",'AttributeDefinitions':[{'AttributeName':'pk','AttributeType':'X'}]",
-        ERR_VALIDATION,
-        "1 validation error detected: Value 'X' at 'attributeDefinitions.1.member.attributeType' failed to "
-        "satisfy constraint: Member must satisfy enum value set: [B, N, S]");
-    assert_refused(NAME KEYS DEFINITIONS UNITS("0", "1"), ERR_VALIDATION,
-                   "1 validation error detected: Value '0' at 'provisionedThroughput.readCapacityUnits' "
-                   "failed to satisfy "
-                   "constraint: Member must have value greater than or equal to 1");
-    assert_refused(NAME DEFINITIONS ON_DEMAND ",'KeySchema':[]", ERR_VALIDATION,
-                   "1 validation error detected: Value '[]' at 'keySchema' failed to satisfy constraint: "
-                   "Member must have "
-                   "length greater than or equal to 1");
+        NAME KEYS ON_DEMAND ",'AttributeDefinitions':[null]",
+        NAME KEYS DEFINITIONS UNITS("0", "1"),
+        NAME KEYS DEFINITIONS ",'ProvisionedThroughput':7",
+    };
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++)
+        assert_refused(requests[i], ERR_VALIDATION, "The request does not have the form of its operation");
+}
+
+static void what_is_of_another_type_is_not_there(void **state)
+{
+    assert_refused(NAME DEFINITIONS ON_DEMAND ",'KeySchema':[1]", ERR_VALIDATION,
+                   POPV "Some index key attributes are not defined in AttributeDefinitions. Keys: [], "
+                        "AttributeDefinitions: [pk]");
+    assert_refused(NAME KEYS DEFINITIONS ",'BillingMode':7", ERR_VALIDATION,
+                   POPV "ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is "
+                        "PROVISIONED");
+    struct table_spec spec = create(GOOD ",'TableClass':{},'DeletionProtectionEnabled':'yes'");
+    assert_false(spec.is_deletion_protected);
+    table_spec_deinit(&spec);
 }
 
 static void throughput_fits_the_billing_mode(void **state)
@@ -231,7 +208,9 @@ static void table_is_named_by_name_or_arn(void **state)
         ERR_RESOURCE_NOT_FOUND);
     assert_string_equal(answer.message, "Requested resource not found: Table: other not found");
     assert_int_equal(name_of("'TableName':'arn:nonsense'", name, &answer), ERR_VALIDATION);
-    assert_int_equal(name_of("'TableName':'a;b'", name, &answer), ERR_VALIDATION);
+    assert_int_equal(name_of("'TableName':7", name, &answer), ERR_VALIDATION);
+    assert_int_equal(name_of("'TableName':'arn:aws:dynamodb:us-east-1:000000000001:table/'", name, &answer),
+                     ERR_VALIDATION);
     answer_deinit(&answer);
 }
 
@@ -243,9 +222,6 @@ static void list_has_its_bounds(void **state)
     answer_init(&answer);
     json_t *request = parse("'Limit':0,'ExclusiveStartTableName':'tab'");
     assert_int_equal(table_request_list(request, &start, &limit, &answer), ERR_VALIDATION);
-    assert_string_equal(answer.message,
-                        "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: "
-                        "Member must have value greater than or equal to 1");
     json_decref(request);
     request = parse("");
     assert_int_equal(table_request_list(request, &start, &limit, &answer), ERR_OK);
@@ -258,9 +234,8 @@ static void list_has_its_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_types_are_serialization_exceptions),
-        cmocka_unit_test(table_name_comes_before_the_rest),
-        cmocka_unit_test(constraints_are_collected),
+        cmocka_unit_test(what_no_router_passes_on_is_refused_in_few_words),
+        cmocka_unit_test(what_is_of_another_type_is_not_there),
         cmocka_unit_test(throughput_fits_the_billing_mode),
         cmocka_unit_test(key_schema_is_checked_in_order),
         cmocka_unit_test(what_is_not_served_yet_is_refused_by_name),

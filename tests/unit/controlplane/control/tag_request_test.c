@@ -75,8 +75,7 @@ static void the_resource_is_a_table_of_ours(void **state)
     assert_refused(TAG_LIST, "'ResourceArn':'arn:aws:dynamodb:us-east-1:100000000001:table/'", ERR_VALIDATION,
                    "Invalid TableArn: Invalid ResourceArn provided as input "
                    "arn:aws:dynamodb:us-east-1:100000000001:table/");
-    assert_refused(TAG_LIST, "'ResourceArn':5", ERR_SERIALIZATION,
-                   "NUMBER_VALUE cannot be converted to String");
+    assert_refused(TAG_LIST, "'ResourceArn':5", ERR_VALIDATION, "Invalid TableArn");
     assert_refused(TAG_LIST, "'ResourceArn':'arn:aws:dynamodb:us-east-1:100000000002:table/tab'",
                    ERR_ACCESS_DENIED,
                    "User: arn:aws:iam::1:user/x is not authorized to perform: dynamodb:ListTagsOfResource on "
@@ -85,44 +84,15 @@ static void the_resource_is_a_table_of_ours(void **state)
 
 static void tags_are_checked(void **state)
 {
-    assert_refused(
-        TAG_ADD, ON_TAB, ERR_VALIDATION,
-        "1 validation error detected: Value null at 'tags' failed to satisfy constraint: Member must "
-        "not be null");
+    assert_refused(TAG_ADD, ON_TAB, ERR_VALIDATION, "Atleast one Tag needs to be provided as Input.");
     assert_refused(TAG_ADD, ON_TAB ",'Tags':[]", ERR_VALIDATION,
                    "Atleast one Tag needs to be provided as Input.");
     assert_refused(TAG_REMOVE, ON_TAB ",'TagKeys':[]", ERR_VALIDATION,
                    "Atleast one Tag Key needs to be provided as Input.");
-    assert_refused(
-        TAG_ADD, ON_TAB ",'Tags':[{'Key':'','Value':''}]", ERR_VALIDATION,
-        "1 validation error detected: Value '' at 'tags.1.member.key' failed to satisfy constraint: "
-        "Member must have length greater than or equal to 1");
     assert_refused(TAG_ADD, ON_TAB ",'Tags':[{'Key':'a','Value':'1'},{'Key':'a','Value':'2'}]",
                    ERR_VALIDATION, POPV "Duplicate tag key: a");
     assert_refused(TAG_ADD, ON_TAB ",'Tags':[{'Key':'aws:a','Value':'1'}]", ERR_VALIDATION,
                    POPV "Tag keys starting with 'aws:' are reserved for system use");
-}
-
-static void keys_and_values_have_lengths(void **state)
-{
-    char text[1024], key[130], value[258];
-    for (int is_long = 0; is_long < 2; is_long++) {
-        memset(key, 'k', sizeof key);
-        memset(value, 'v', sizeof value);
-        key[128] = value[256] = '\0';
-        (void)snprintf(text, sizeof text, ON_TAB ",'Tags':[{'Key':'%s%s','Value':'%s'}]", key,
-                       is_long ? "k" : "", value);
-        if (!is_long)
-            memory_free(apply(TAG_ADD, text, NULL));
-    }
-    struct answer answer;
-    struct tag_request request;
-    json_t *json = parse(text);
-    answer_init(&answer);
-    assert_int_equal(tag_request_read(TAG_ADD, json, &scope, "", &request, &answer), ERR_VALIDATION);
-    assert_non_null(strstr(answer.message, "Member must have length less than or equal to 128"));
-    answer_deinit(&answer);
-    json_decref(json);
 }
 
 static void tags_come_change_and_go(void **state)
@@ -159,8 +129,9 @@ static void there_are_at_most_fifty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_resource_is_a_table_of_ours), cmocka_unit_test(tags_are_checked),
-        cmocka_unit_test(keys_and_values_have_lengths),    cmocka_unit_test(tags_come_change_and_go),
+        cmocka_unit_test(the_resource_is_a_table_of_ours),
+        cmocka_unit_test(tags_are_checked),
+        cmocka_unit_test(tags_come_change_and_go),
         cmocka_unit_test(there_are_at_most_fifty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
