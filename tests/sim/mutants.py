@@ -143,12 +143,15 @@ def run_one(directory, name, seeds):
     deadline = time.monotonic() + SECONDS_MAX
     try:
         checker, seed = find(program, name, ["--seeds", str(seeds)], SECONDS_MAX)
-        each = iter(range(1, seeds + 1) if checker == "assertion" else ())
-        while checker in (None, "assertion") and (next_seed := next(each, None)) is not None:
-            checker, seed = find(program, name, ["--seed", str(next_seed)], max(0.1, deadline - time.monotonic()))
+        if checker == "assertion":
+            one_by_one = (find(program, name, ["--seed", str(one)], max(0.1, deadline - time.monotonic()))
+                          for one in range(1, seeds + 1))
+            checker, seed = next((hit for hit in one_by_one if hit[0] not in (None, "assertion")), (checker, seed))
     except subprocess.TimeoutExpired:
         return name, None, "nothing in time"
-    return (name, seed, checker) if checker not in (None, "assertion") else (name, None, checker or "nothing")
+    if checker in (None, "assertion"):
+        return name, None, checker or "nothing"
+    return name, seed, checker
 
 
 def run(directory, seeds, jobs):
