@@ -222,6 +222,8 @@ enum err loop_init(struct loop *l)
 
 void loop_deinit(struct loop *l)
 {
+    while (l->tasks != NULL) /* what was closed last may free itself in one */
+        run_tasks(l);
     uv_close((uv_handle_t *)&l->prepare, NULL);
     uv_close((uv_handle_t *)&l->check, NULL);
     uv_close((uv_handle_t *)&l->idle, NULL);

@@ -63,7 +63,7 @@ struct loop {
 
 /* ERR_NO_MEMORY, ERR_IO (no descriptors left). The struct must not move afterwards. */
 enum err loop_init(struct loop *l) MUST_CHECK;
-/* Close the loop's own handles, run until the last close callback, free. All other handles must be closing
+/* Run what is deferred, close the loop's own handles, run until the last close callback, free. All other handles must be closing
  * or closed, as libuv demands; asserts on one that is left open. */
 void loop_deinit(struct loop *l);
 

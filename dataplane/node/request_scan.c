@@ -46,7 +46,8 @@ struct range_read {
 
 /* ---- answers ---- */
 
-static void refuse(struct shard *s, struct wire_call call, Sluice__Dataplane__Status status, struct replica *r)
+static void refuse(struct shard *s, struct wire_call call, Sluice__Dataplane__Status status,
+                   struct replica *r)
 {
     Sluice__Dataplane__RangeResponse response;
     sluice__dataplane__range_response__init(&response);

@@ -111,15 +111,20 @@ def create_table(client, name, sort=None, partition="S", **more):
     client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 150})
 
 
-@pytest.fixture(scope="session")
-def raw(fleet, tenant):
-    """A client that can do things wrong (tests/faults/kill_client.py)."""
+def connect(fleet, tenant):
     return Client(HOST, fleet.layout.port, tenant, timeout=60)
 
 
+@pytest.fixture(scope="module")
+def raw(fleet, tenant):
+    """A client that can do things wrong (tests/faults/kill_client.py); a module's own, as idle connections are closed."""
+    return connect(fleet, tenant)
+
+
 @pytest.fixture(scope="session")
-def raw_table(raw):
+def raw_table(fleet, tenant):
     """A table for refusals: partition key pk (S), sort key sk (N)."""
+    raw = connect(fleet, tenant)
     raw.settled("CreateTable", TableName="refusals", BillingMode="PAY_PER_REQUEST",
                 KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
                 AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"},

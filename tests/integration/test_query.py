@@ -7,8 +7,6 @@ import time
 import pytest
 from boto3.dynamodb.types import Binary
 
-from deploy.local.layout import HOST
-from tests.faults.kill_client import Client
 from tests.faults.kill_probe import wait_for
 
 from .conftest import assert_refused, create_table
@@ -257,12 +255,6 @@ def test_the_forms_of_consumed_capacity(client, heavy):
 
 
 # ---- refusals: a table with pk (S) and sk (N) ----
-
-@pytest.fixture(scope="module")
-def raw(fleet, tenant):
-    """A connection of its own: the session's may have been idle for so long that it was closed."""
-    return Client(HOST, fleet.layout.port, tenant, timeout=60)
-
 
 VALUES = {":pk": {"S": "p"}, ":n": {"N": "1"}, ":m": {"N": "2"}, ":s": {"S": "x"}}
 POPV = "One or more parameter values were invalid: "

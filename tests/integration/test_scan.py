@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deploy.local.layout import HOST
-from tests.faults.kill_client import Client
 
 from .conftest import assert_refused, create_table, make_client
 from .ranges import fill, items, pages
@@ -165,12 +163,6 @@ def test_items_are_whole_while_others_write(fleet, tenant, client, people):
 
 
 # ---- refusals ----
-
-@pytest.fixture(scope="module")
-def raw(fleet, tenant):
-    """A connection of its own: the session's may have been idle for so long that it was closed."""
-    return Client(HOST, fleet.layout.port, tenant, timeout=60)
-
 
 START = "The provided starting key is invalid: "
 ONE = "1 validation error detected: "

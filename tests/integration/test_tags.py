@@ -5,6 +5,8 @@ import uuid
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.faults.kill_probe import wait_for
+
 from .conftest import create_table, make_client
 
 
@@ -72,8 +74,19 @@ def test_the_resource_must_be_a_table_that_is_there(client, arn):
             "Message": f"Requested resource not found: ResourcArn: {other} not found"}
 
 
+def is_known(client):
+    """Whether the router that this client is connected to has heard of its key."""
+    try:
+        client.list_tables()
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "UnrecognizedClientException"
+        return False
+    return True
+
+
 def test_another_tenant_sees_nothing_and_changes_nothing(client, fleet, arn):
     stranger = make_client(fleet, fleet.create_tenant(f"stranger-{uuid.uuid4()}"))
+    wait_for(lambda: is_known(stranger), 30, "the router to know the key")
     for call, name, more in ((stranger.list_tags_of_resource, "ListTagsOfResource", {}),
                              (stranger.untag_resource, "UntagResource", {"TagKeys": ["first"]})):
         for resource in (arn, arn.rpartition("/")[0] + "/no-such-table"):

@@ -14,6 +14,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 R = "dataplane/replication/"
 P = "dataplane/partition/"
@@ -128,19 +129,29 @@ def make(name, source, out):
     pathlib.Path(out).write_text(broken)
 
 
-def run_one(directory, name, seeds):
-    """(name, seed or None, checker, seconds)"""
-    program = pathlib.Path(directory) / f"sim-mutant-{name}"
-    try:
-        done = subprocess.run([program, "--seeds", str(seeds), "--mutant", name], capture_output=True, text=True,
-                              timeout=SECONDS_MAX)
-    except subprocess.TimeoutExpired:
-        return name, None, "nothing in time"
+def find(program, name, which, seconds):
+    """What stops the mutant on these seeds first: (checker or None, seed)."""
+    done = subprocess.run([program, *which, "--mutant", name], capture_output=True, text=True, timeout=seconds)
     checker = re.search(r"^violation of '(.*?)': (.*)$", done.stdout, re.M)
     seed = re.search(r"first in seed (\d+)", done.stdout)
-    if checker is None or checker.group(1) == "assertion":
-        return name, None, checker.group(1) if checker else "nothing"
-    return name, int(seed.group(1)), checker.group(1)
+    return (checker.group(1), int(seed.group(1))) if checker and seed else (None, 0)
+
+
+def run_one(directory, name, seeds):
+    """(name, seed or None, checker). Where an assertion of the core comes first, the seeds are tried one by one."""
+    program = pathlib.Path(directory) / f"sim-mutant-{name}"
+    deadline = time.monotonic() + SECONDS_MAX
+    try:
+        checker, seed = find(program, name, ["--seeds", str(seeds)], SECONDS_MAX)
+        if checker == "assertion":
+            one_by_one = (find(program, name, ["--seed", str(one)], max(0.1, deadline - time.monotonic()))
+                          for one in range(1, seeds + 1))
+            checker, seed = next((hit for hit in one_by_one if hit[0] not in (None, "assertion")), (checker, seed))
+    except subprocess.TimeoutExpired:
+        return name, None, "nothing in time"
+    if checker in (None, "assertion"):
+        return name, None, checker or "nothing"
+    return name, seed, checker
 
 
 def run(directory, seeds, jobs):
