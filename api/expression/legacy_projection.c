@@ -44,7 +44,7 @@ enum err legacy_projection_compile(const struct legacy_names *names, struct aren
 {
     if (names->count == 0)
         return ERR_OK;
-    TRY(legacy_check_count("AttributesToGet", names->count, LEGACY_ENTRIES_MAX, error));
+    TRY(legacy_check_count("AttributesToGet", names->count, LEGACY_NAMES_MAX, error));
     TRY(check(names, arena, error));
     struct program_builder builder;
     program_builder_init(&builder, PROGRAM_PROJECTION);

@@ -592,8 +592,8 @@ def test_old_parameters_beside_expressions(raw, unharmed, operation, request_, o
      "AttributeUpdates must not have more than 4096 entries"),
     ("UpdateItem", {"Key": KEY, "AttributeUpdates": {f"a{n}": {"Value": {"S": "x" * 300_000}} for n in range(8)}},
      "Item size to update has exceeded the maximum allowed size"),
-    ("GetItem", {"Key": KEY, "AttributesToGet": [f"a{n}" for n in range(4097)]},
-     "AttributesToGet must not have more than 4096 entries"),
+    ("GetItem", {"Key": KEY, "AttributesToGet": [f"a{n}" for n in range(1025)]},
+     "AttributesToGet must not have more than 1024 entries"),
 ])
 def test_what_is_beyond_our_bounds(raw, unharmed, operation, request_, message):
     refused(raw, operation, message, **request_)
@@ -604,8 +604,8 @@ def test_what_is_just_within_our_bounds(raw, unharmed):
         return raw.settled(operation, TableName="refusals", **request)
     settled("UpdateItem", Key=KEY, AttributeUpdates={f"a{n}": {"Value": ONE} for n in range(4096)})
     assert len(settled("GetItem", Key=KEY, ConsistentRead=True)["Item"]) == 4098
-    names = [f"a{n}" for n in range(4096)]
-    assert len(settled("GetItem", Key=KEY, ConsistentRead=True, AttributesToGet=names)["Item"]) == 4096
+    names = [f"a{n}" for n in range(1024)]
+    assert len(settled("GetItem", Key=KEY, ConsistentRead=True, AttributesToGet=names)["Item"]) == 1024
     settled("UpdateItem", Key=KEY, Expected={f"a{n}": {"Value": ONE} for n in range(300)},
             AttributeUpdates={f"a{n}": {"Action": "ADD", "Value": ONE} for n in range(300)})
     stored = settled("GetItem", Key=KEY, ConsistentRead=True)["Item"]

@@ -88,11 +88,11 @@ static enum err compile_many(size_t count, size_t bytes)
 static void what_is_beyond_our_bounds_is_refused(void **state)
 {
     struct program program;
-    assert_int_equal(compile_many(LEGACY_ENTRIES_MAX, 4), ERR_OK);
+    assert_int_equal(compile_many(LEGACY_NAMES_MAX, 4), ERR_OK);
     open_program(PROGRAM_PROJECTION, &program);
-    assert_int_equal(program.path_count, LEGACY_ENTRIES_MAX);
-    assert_int_equal(compile_many(LEGACY_ENTRIES_MAX + 1, 4), ERR_VALIDATION);
-    assert_string_equal(error.text, "AttributesToGet must not have more than 4096 entries");
+    assert_int_equal(program.path_count, LEGACY_NAMES_MAX);
+    assert_int_equal(compile_many(LEGACY_NAMES_MAX + 1, 4), ERR_VALIDATION);
+    assert_string_equal(error.text, "AttributesToGet must not have more than 1024 entries");
     assert_int_equal(compile_many(40, 65535), ERR_VALIDATION);
     assert_string_equal(error.text,
                         "The names of AttributesToGet have exceeded the maximum allowed size; size: 2621400");
