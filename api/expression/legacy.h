@@ -9,8 +9,8 @@
 #include "dataplane/expression/program_builder.h"
 
 enum {
-    LEGACY_ENTRIES_MAX = 4096,  /* attributes of AttributeUpdates; values of all conditions of one parameter */
-    LEGACY_NAMES_MAX = 1024,    /* AttributesToGet: each item that is read is looked through for them */
+    LEGACY_ENTRIES_MAX = 4096, /* attributes of AttributeUpdates; values of all conditions of one parameter */
+    LEGACY_NAMES_MAX = 1024,   /* AttributesToGet: each item that is read is looked through for them */
     LEGACY_OPERATORS_MAX = 300, /* of those, what looks into the item: as an expression's */
 };
 
