@@ -84,7 +84,8 @@ MESSAGES = [
     # ---- tables ----
     *((1, (operation, {"TableName": "no-such-table", **request}), NOT_FOUND, "Requested resource not found")
       for operation, request in (("GetItem", {"Key": KEY}), ("PutItem", {"Item": KEY}), ("UpdateItem", {"Key": KEY}),
-                                 ("DeleteItem", {"Key": KEY}), ("Scan", {}), query())),
+                                 ("DeleteItem", {"Key": KEY}), ("Scan", {}))),
+    (1, query(TableName="no-such-table"), NOT_FOUND, "Requested resource not found"),
     (1, batch_get(KEY, table="no-such-table"), NOT_FOUND, "Requested resource not found"),
     (1, ("BatchWriteItem", {"RequestItems": {"no-such-table": deletes(1)}}), NOT_FOUND, "Requested resource not found"),
     *((2, (operation, {"TableName": "no-such-table", **more}), NOT_FOUND,
@@ -154,7 +155,7 @@ MESSAGES = [
      "Number underflow. Attempting to store a number with magnitude smaller than supported range"),
     (23, condition("attribute_not_exists(pk)"), FAILED_CONDITION, "The conditional request failed"),
     (23, update("SET v = :v", ONE, ConditionExpression="v > :v"), FAILED_CONDITION, "The conditional request failed"),
-    (23, ("DeleteItem", {"TableName": "refusals", "Key": KEY, "ConditionExpression": "attribute_exists(none)"}),
+    (23, ("DeleteItem", {"TableName": "refusals", "Key": KEY, "ConditionExpression": "attribute_exists(absent)"}),
      FAILED_CONDITION, "The conditional request failed"),
 
     # ---- batches ----
@@ -204,9 +205,9 @@ MESSAGES = [
      PROJECTION + "Attribute name is a reserved keyword; reserved keyword: name"),
     (38, update("SET pk = :v", ONE), VALIDATION, POPV + "Cannot update attribute pk. This attribute is part of the key"),
     (38, update("REMOVE sk"), VALIDATION, POPV + "Cannot update attribute sk. This attribute is part of the key"),
-    (39, update("SET none.a = :v", ONE), VALIDATION,
+    (39, update("SET absent.a = :v", ONE), VALIDATION,
      "The document path provided in the update expression is invalid for update"),
-    (39, update("SET a = none + :v", ONE), VALIDATION,
+    (39, update("SET a = absent + :v", ONE), VALIDATION,
      "The provided expression refers to an attribute that does not exist in the item"),
     (39, update("SET a = words + :v", ONE), VALIDATION, "An operand in the update expression has an incorrect data type"),
     (39, update("ADD words :v", ONE), VALIDATION, "An operand in the update expression has an incorrect data type"),

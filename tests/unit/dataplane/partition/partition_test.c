@@ -234,6 +234,40 @@ static void a_delete_of_nothing_costs_a_unit_and_changes_nothing(void **state)
     assert_string_equal(row(f), "none");
 }
 
+/* DynamoDB: a write that its condition refuses costs what it would have cost. */
+static void a_refused_write_costs_the_larger_of_what_is_there_and_what_was_sent(void **state)
+{
+    struct fixture *f = *state;
+    static char text[3000];
+    memset(text, 'x', sizeof text - 1);
+    struct item_builder b;
+    item_builder_init(&b, ITEM_ENCODED_BYTES_MAX);
+    item_builder_begin(&b, VALUE_M);
+    item_builder_name(&b, SLICE_LITERAL("v"));
+    item_builder_scalar(&b, VALUE_S, slice_from_string(text));
+    item_builder_end(&b);
+    struct write_request large = put(f, 1, "{pk:'k'}"), small = put(f, 2, "{pk:'k'}");
+    large.item = item_builder_view(&b);
+    large.condition = small.condition = existence(f, CONDITION_EXISTS, "none");
+    struct write_request update = {.request_id = {3}, .kind = WRITE_UPDATE, .key = large.key};
+    struct write_request delete = {.request_id = {4}, .kind = WRITE_DELETE, .key = large.key};
+    update.condition = delete.condition = large.condition;
+    const struct write_request *const requests[] = {&large, &small, &update, &delete};
+    const uint32_t before[] = {3000, 1000, 1000, 1000};
+    struct write_answer answer;
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(evaluate(f, requests[i], &answer), WRITE_VERDICT_REFUSE);
+        assert_int_equal(answer.write_units_milli, before[i]);
+    }
+    large.condition = SLICE_EMPTY;
+    apply(f, 1, propose(f, &large));
+    for (size_t i = 1; i < 4; i++) {
+        assert_int_equal(evaluate(f, requests[i], &answer), WRITE_VERDICT_REFUSE);
+        assert_int_equal(answer.write_units_milli, 3000);
+    }
+    item_builder_deinit(&b);
+}
+
 static void an_update_without_a_program_creates_the_key(void **state)
 {
     struct fixture *f = *state;
@@ -422,6 +456,7 @@ int main(void)
         TEST(an_id_is_kept_30_seconds_whatever_the_wall_clock_does),
         TEST(commit_times_never_run_backwards),
         TEST(a_delete_of_nothing_costs_a_unit_and_changes_nothing),
+        TEST(a_refused_write_costs_the_larger_of_what_is_there_and_what_was_sent),
         TEST(an_update_without_a_program_creates_the_key),
         TEST(too_large_an_item_is_refused_in_words),
         TEST(a_checkpoint_brings_back_all_but_the_rows),
