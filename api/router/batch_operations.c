@@ -8,8 +8,9 @@
 
 enum {
     BATCH_IN_FLIGHT_MAX = 25,
-    BATCH_ITEMS_BYTES_MAX = 16 * 1024 * 1024, /* of a BatchGetItem's items, as JSON */
-    BATCH_REPLY_BYTES_MAX = 2 * BATCH_ITEMS_BYTES_MAX,
+    BATCH_ITEMS_BYTES_MAX = 16 * 1000 * 1000, /* of the items that a BatchGetItem returns: 52 of 300 KB */
+    BATCH_JSON_BYTES_MAX = 24 * 1024 * 1024,  /* of the same as JSON, where binaries and numbers are longer */
+    BATCH_REPLY_BYTES_MAX = 32 * 1024 * 1024,
     SCRATCH_BLOCK_BYTES = 64 * 1024,
     SCRATCH_BYTES_MAX = 4 * 1024 * 1024,
 };
@@ -20,7 +21,8 @@ struct batch {
     size_t in_flight;
     size_t done_count;
     uint64_t deadline_us;
-    size_t item_bytes;    /* of all tables' items */
+    size_t item_bytes;    /* of all tables' items, as DynamoDB counts them */
+    size_t json_bytes;    /* of the same as JSON */
     bool is_full;         /* no room for another item */
     bool is_closing;      /* the router is */
     enum err failure;     /* why one was not done */
@@ -200,12 +202,15 @@ static bool add_item(struct batch *b, struct batch_table *table, struct slice it
         buffer_append_string(&table->items, ",");
     json_writer_init(&w, &table->items);
     json_write_item(&w, item);
-    size_t added = table->items.length - before;
-    if (buffer_has_failed(&table->items) || b->item_bytes + added > BATCH_ITEMS_BYTES_MAX) {
+    size_t json_bytes = b->json_bytes + table->items.length - before;
+    size_t item_bytes = b->item_bytes + item_size_bytes(item);
+    if (buffer_has_failed(&table->items) || json_bytes > BATCH_JSON_BYTES_MAX ||
+        item_bytes > BATCH_ITEMS_BYTES_MAX) {
         buffer_cut(&table->items, before);
         return false;
     }
-    b->item_bytes += added;
+    b->json_bytes = json_bytes;
+    b->item_bytes = item_bytes;
     return true;
 }
 

@@ -14,8 +14,10 @@ struct evaluation {
     struct arena *arena;
     bool has_old;
     struct slice old_item;
+    size_t old_bytes; /* item_size_bytes, 0 when there is none; likewise new_bytes */
     bool has_new;
     struct slice new_item;
+    size_t new_bytes;
     uint64_t pending_index; /* of the write that old_item comes from; 0: it is applied */
     struct program update;
 };
@@ -40,10 +42,15 @@ static enum err find_current(const struct partition *p, const struct partition_r
     if (pending != NULL) {
         e->pending_index = pending->index;
         e->has_old = (pending->entry.flags & WRITE_ENTRY_DELETE) == 0;
+        e->old_bytes = pending->entry.item_bytes_after;
         return e->has_old ? open_image(pending->entry.image, &e->old_item) : ERR_OK;
     }
     e->has_old = row->exists;
-    return e->has_old ? open_image(row->envelope, &e->old_item) : ERR_OK;
+    if (e->has_old) {
+        TRY(open_image(row->envelope, &e->old_item));
+        e->old_bytes = item_size_bytes(e->old_item);
+    }
+    return ERR_OK;
 }
 
 static enum err is_condition_met(const struct evaluation *e, bool *ret_is_met)
@@ -89,7 +96,8 @@ static enum err compute_new(struct evaluation *e, struct error *error)
         TRY(compute_update(e, error));
         break;
     }
-    if (e->has_new && item_size_bytes(e->new_item) > ITEM_BYTES_MAX)
+    e->new_bytes = e->has_new ? item_size_bytes(e->new_item) : 0;
+    if (e->new_bytes > ITEM_BYTES_MAX)
         return error_set(error, ERR_VALIDATION, "%s",
                          e->request->kind == WRITE_PUT ? TOO_LARGE_PUT : TOO_LARGE_UPDATE);
     return ERR_OK;
@@ -116,11 +124,10 @@ static enum err compute_attributes(struct evaluation *e, struct write_answer *an
     return arena_has_failed(e->arena) ? ERR_NO_MEMORY : ERR_OK;
 }
 
-static uint32_t units_milli(const struct evaluation *e, struct slice attempted)
+static uint32_t units_milli(const struct evaluation *e, size_t attempted_bytes)
 {
-    size_t before = e->has_old ? item_size_bytes(e->old_item) : 0;
-    size_t after = attempted.length > 0 ? item_size_bytes(attempted) : 0;
-    return (uint32_t)capacity_write(before > after ? before : after, WRITE_COST_PLAIN).milli;
+    size_t bytes = e->old_bytes > attempted_bytes ? e->old_bytes : attempted_bytes;
+    return (uint32_t)capacity_write(bytes, WRITE_COST_PLAIN).milli;
 }
 
 static enum err refuse(struct evaluation *e, enum write_status status, struct write_answer *answer)
@@ -128,7 +135,7 @@ static enum err refuse(struct evaluation *e, enum write_status status, struct wr
     answer->status = status;
     answer->after_index = e->pending_index;
     answer->write_units_milli =
-        units_milli(e, e->request->kind == WRITE_PUT ? e->request->item : SLICE_EMPTY);
+        units_milli(e, e->request->kind == WRITE_PUT ? item_size_bytes(e->request->item) : 0);
     if (status == WRITE_STATUS_CONDITION_FAILED && e->request->return_old_on_condition_failure &&
         e->has_old) {
         answer->has_attributes = true;
@@ -170,10 +177,12 @@ static enum err encode_entry(const struct partition *p, const struct evaluation 
                              struct partition_times now, const struct write_answer *answer, struct buffer *to)
 {
     struct write_entry entry = {
-        .flags = (uint8_t)((e->has_new ? 0 : WRITE_ENTRY_DELETE) |
+        .flags = (uint8_t)((e->has_new ? 0 : WRITE_ENTRY_DELETE) | (e->has_old ? WRITE_ENTRY_REPLACES : 0) |
                            (answer->has_attributes ? WRITE_ENTRY_HAS_ANSWER : 0)),
         .commit_time_us = next_commit_time(p, now.wall_us),
         .id_clock_us = id_clock(p, now.boot_us),
+        .item_bytes_before = (uint32_t)e->old_bytes,
+        .item_bytes_after = (uint32_t)e->new_bytes,
         .key = e->request->key,
         .answer = answer->attributes,
     };
@@ -236,7 +245,7 @@ enum err partition_evaluate(struct partition *p, const struct write_request *req
     } else {
         TRY(err);
         TRY(compute_attributes(&e, &answer));
-        answer.write_units_milli = units_milli(&e, e.has_new ? e.new_item : SLICE_EMPTY);
+        answer.write_units_milli = units_milli(&e, e.new_bytes);
         TRY(encode_entry(p, &e, now, &answer, entry));
     }
     *ret_verdict = verdict;
