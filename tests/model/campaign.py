@@ -18,7 +18,7 @@ from pathlib import Path
 from deploy.local.fleet import Fleet
 from deploy.local.layout import HOST
 from tests.integration.ports import PORT
-from tests.model.stream import Stream
+from tests.model.stream import LearningError, Stream
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARIES = ROOT / os.environ.get("SLUICE_TEST_BINARIES", "build/release")
@@ -52,6 +52,9 @@ def run_stream(address, key, seed, operations, stop, results):
     try:
         stream.prepare()
         stream.run(operations, stop.is_set)
+    except LearningError as error:
+        stream.outcome.difference = "segments"
+        stream.outcome.mismatch = f"seed {seed}, before its first operation: {error}"
     except Exception as error:  # whatever it is belongs into the report
         stream.outcome.mismatch = f"seed {seed}, operation {stream.outcome.done}: {type(error).__name__}: {error}"
     if stream.outcome.mismatch is not None:

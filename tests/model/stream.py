@@ -15,6 +15,10 @@ TRIES = 5
 REQUEST_BYTES_SHOWN = 6000
 
 
+class LearningError(Exception):
+    """A scan, or the segments of one, are not what they must be."""
+
+
 @dataclass
 class Outcome:
     seed: int
@@ -23,7 +27,8 @@ class Outcome:
     refusals: Counter = field(default_factory=Counter)  # by exception
     repeated: int = 0  # eventual reads that were behind
     retried: int = 0  # answers of 5xx, or throttled
-    mismatch: str = None
+    difference: str = None  # of the first answer that was not the model's
+    mismatch: str = None  # the same for a person, or why the stream ended
 
 
 def tables_of(seed):
@@ -73,9 +78,9 @@ def learn(client, table):
         parts = [scanned(client, table, TotalSegments=total, Segment=segment) for segment in range(total)]
         table.segments[total] = {key: segment for segment, part in enumerate(parts) for key in part}
         if sorted(sum(parts, [])) != sorted(found) or len(table.order) != len(keys):
-            raise AssertionError(f"{total} segments of {table.name} are not its items, each once: {parts}")
+            raise LearningError(f"{total} segments of {table.name} are not its items, each once: {parts}")
         if any([key for key in found if key in part] != part for part in parts):
-            raise AssertionError(f"a segment of {table.name} has another order than the scan")
+            raise LearningError(f"a segment of {table.name} has another order than the scan")
     client.settled("BatchWriteItem", RequestItems={table.name: [{"DeleteRequest": {"Key": key}} for key in keys]})
 
 
@@ -113,6 +118,7 @@ class Stream:
             outcome.refusals[refused.name] += 1
         reply, difference = self.ask(plan, request, expected)
         if difference is not None:
+            outcome.difference = difference
             outcome.mismatch = self.report(plan, request, expected, reply, difference)
         elif not isinstance(expected, model.Refused) and "LastEvaluatedKey" in expected:
             self.generator.went_on(plan, expected["LastEvaluatedKey"])
