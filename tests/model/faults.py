@@ -137,5 +137,5 @@ FAULTS = (undefined_value, undefined_value, undefined_name, undefined_name, unus
 
 def spoil(plan, request, rng):
     """Perhaps: most kinds of faults fit some operations only."""
-    if plan.parts is None:
+    if plan.parts is None and plan.legacy is None:
         rng.choice(FAULTS)(plan, request, rng)

@@ -4,6 +4,7 @@ import dataclasses
 import random
 
 from tests.model import faults, render, values
+from tests.model.legacy import Legacy
 from tests.model.literals import NAMES, OCTETS, WORDS, binary
 from tests.model.model import Plan
 from tests.model.trees import Trees
@@ -19,8 +20,9 @@ SORTS = {"S": ("", "a", "ab", "a\u0000", "b", "\u00e9", "\U0001f600", "\uffff", 
          "B": tuple(binary(octets) for octets in (*OCTETS, b"\xff" * 1024))}
 TOTALS = (1, 2, 3, 5, 16)  # of segments
 RETURNS = ("NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW")
+LEGACY = 0.0  # of the requests use parameters older than expressions, where there are such
 SPOILED = 0.03  # of the requests, after they were written
-FAT_MAX = 4  # items of hundreds of KB that a table has at a time
+FAT = 0.002  # of the operations begin with items of hundreds of KB
 
 
 def key_pool(table):
@@ -33,6 +35,9 @@ class Generator:
         self.tables = tables
         self.trees = Trees(self.rng)
         self.literals = self.trees.literals
+        self.legacy = Legacy(self.rng, self.literals)
+        self.fat_table = next(table for table in tables if table.sort)
+        self.waiting = []  # plans to come next
         self.open_pages = []  # plans that ended with a LastEvaluatedKey
 
     # ---- keys and items ----
@@ -80,39 +85,74 @@ class Generator:
         item = {name: self.literals.typical(name) for name in self.rng.sample(NAMES, count)}
         if draw < 0.01:
             item[self.rng.choice(NAMES)] = self.literals.deep()
-        elif draw < 0.03:
+        elif draw < 0.04:
             item[self.rng.choice(NAMES)] = self.literals.wrong()
-        elif draw < 0.05:
-            item["f"] = {"S": "f" * self.rng.choice((900, 1000, 1024, 4000, 5000, 9000))}
         elif draw < 0.06:
+            item["f"] = {"S": "f" * self.rng.choice((900, 1000, 1024, 4000, 5000, 9000))}
+        elif draw < 0.065:
             item = self.fat_item(table, item, key)
         return {**item, **key}
 
     def fat_item(self, table, item, key):
-        """Near the largest size of an item, or large enough for pages of 1 MB."""
-        if sum("f" in old and len(old["f"].get("S", "")) > 50000 for old in table.items.values()) >= FAT_MAX:
-            return item
+        """Near the largest size of an item."""
         try:
             rest = values.item_bytes(values.read_item({**item, **key})) + len("f")
         except values.Fault:
             return item
         room = values.ITEM_BYTES_MAX - rest
-        return {**item, "f": {"S": "f" * self.rng.choice((room, room, room + 1, room - 1, 300000, 350000))}}
+        return {**item, "f": {"S": "f" * self.rng.choice((room, room + 1, room - 1))}}
+
+    def fatten(self):
+        """Items so large that pages end at 1 MB; then such pages; then they go again."""
+        table = self.fat_table
+        partition, type_name = table.partition
+        value = {type_name: key_pool(table)[0]}
+        sorts = self.rng.sample(SORTS[table.sort[1]][1:], 4) if table.sort else ()
+        keys = [{partition: value, table.sort[0]: {table.sort[1]: text}} for text in sorts]
+        puts = [("put", {**key, "f": {"S": "f" * self.rng.randrange(250000, 400000)}}) for key in keys]
+        for _ in range(3):
+            query, scan = self.Query(table), self.Scan(table)
+            query.key_conditions = [("=", partition, [value])]
+            for plan in (query, scan):
+                plan.limit = plan.start = None
+                self.waiting.append(plan)
+        self.waiting += [Plan("DeleteItem", table, key=key, return_values="ALL_OLD", capacity="TOTAL") for key in keys]
+        return Plan("BatchWriteItem", parts=[Plan("PutItem", table, entries=puts)])
+
+    def fat_or(self, key, table):
+        """The key, or seldom one of the largest items', so that they change and go."""
+        if self.rng.random() > 0.1:
+            return key
+        fat = [item for item in table.items.values() if len(item.get("f", {}).get("S", "")) > 50000]
+        return table.key_attributes(self.rng.choice(fat)) if fat else key
 
     # ---- operations ----
 
     def next(self):
         """The next plan, and its request."""
-        if self.open_pages and self.rng.random() < 0.3:
+        if self.waiting:
+            plan = self.waiting.pop(0)
+        elif self.rng.random() < FAT:
+            plan = self.fatten()
+        elif self.open_pages and self.rng.random() < 0.3:
             plan = self.open_pages.pop(self.rng.randrange(len(self.open_pages)))
         else:
             name = self.rng.choices(list(OPERATIONS), OPERATIONS.values())[0]
             plan = getattr(self, name)(self.rng.choice(self.tables))
             plan.operation = name
+            if self.rng.random() < LEGACY:
+                self.make_legacy(plan)
         request = render.request_of(plan, self.rng)
         if self.rng.random() < SPOILED:
             faults.spoil(plan, request, self.rng)
         return plan, request
+
+    def make_legacy(self, plan):
+        for part in plan.parts or [plan]:
+            rows = list(part.table.items.values())
+            key = part.key or (part.entries[0][1] if part.entries else None)
+            about = self.old(part.table, key) if key else self.rng.choice(rows) if rows else {}
+            self.legacy.convert(part, about)
 
     def went_on(self, plan, last_key):
         """A page was not the last: one like it, behind it, may come later."""
@@ -155,7 +195,7 @@ class Generator:
                     capacity=self.capacity())
 
     def UpdateItem(self, table):
-        key = self.key(table)
+        key = self.fat_or(self.key(table), table)
         old = self.old(table, key)
         plan = Plan("UpdateItem", table, key=key, return_values=self.rng.choice((None, *RETURNS)),
                     capacity=self.capacity())
@@ -164,10 +204,7 @@ class Generator:
         return self.guarded(plan, old)
 
     def DeleteItem(self, table):
-        key = self.key(table)
-        fat = [item for item in table.items.values() if "f" in item]
-        if fat and self.rng.random() < 0.3:
-            key = table.key_attributes(self.rng.choice(fat))
+        key = self.fat_or(self.key(table), table)
         plan = Plan("DeleteItem", table, key=key, return_values=self.rng.choice((None, "NONE", "ALL_OLD", "ALL_OLD")),
                     capacity=self.capacity())
         return self.guarded(plan, self.old(table, key))

@@ -4,7 +4,7 @@ must say. Shares no code with the product, nor its parsers: a plan has syntax tr
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tests.model import checks, evaluate, values
+from tests.model import checks, evaluate, legacy, values
 from tests.model.evaluate import Faults
 from tests.model.values import INVALID, Fault, content, kind, octets
 
@@ -54,7 +54,7 @@ class Plan:
     capacity: str = None
     parts: list = None  # of a batch: a Plan for each table, with `entries`
     entries: list = None  # keys, or ("put", item) and ("delete", key)
-    is_legacy: bool = False
+    legacy: dict = None  # the parameters older than expressions that say a part of it
     faults: set = field(default_factory=set)  # messages of what is wrong with the request's text
     replaces: bool = False  # the faults are told before anything else is looked at
 
@@ -174,14 +174,15 @@ def read_plan(plan):
     start = None if plan.start is None else read_item(plan.start, value_faults, START)
     condition, row_filter = read_values(plan, plan.condition, value_faults), read_values(plan, plan.filter, value_faults)
     update = None if plan.update is None else [read_clause(clause, value_faults) for clause in plan.update]
+    told_before = legacy.members_of(plan)  # whose faults the generator names
     if not value_faults:
-        if condition is not None:
+        if condition is not None and "condition" not in told_before:
             faults |= checks.condition_faults("ConditionExpression", condition)
-        if row_filter is not None:
+        if row_filter is not None and "filter" not in told_before:
             faults |= checks.condition_faults("FilterExpression", row_filter)
-        if update is not None:
+        if update is not None and "update" not in told_before:
             faults |= checks.update_faults(update)
-    if plan.projection is not None:
+    if plan.projection is not None and "projection" not in told_before:
         faults |= checks.projection_faults(plan.projection)
     if plan.operation == "PutItem" and values.item_bytes(item) > values.ITEM_BYTES_MAX:
         faults.add("Item size has exceeded the maximum allowed size")
@@ -189,7 +190,8 @@ def read_plan(plan):
         faults.add("ReturnValues can only be ALL_OLD or NONE")
     if plan.select in ("COUNT", "ALL_ATTRIBUTES") and plan.projection is not None:
         chosen = "only the Count" if plan.select == "COUNT" else plan.select
-        faults.add(f"Cannot specify the ProjectionExpression when choosing to get {chosen}")
+        parameter = "AttributesToGet" if "projection" in told_before else "ProjectionExpression"
+        faults.add(f"Cannot specify the {parameter} when choosing to get {chosen}")
     if plan.select == "SPECIFIC_ATTRIBUTES" and plan.projection is None:
         faults.add("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
     refuse(faults | value_faults)
@@ -261,7 +263,8 @@ def changed(plan, update, item, old):
     try:
         return evaluate.update(update, old, item)
     except Faults as faults:
-        refuse(faults.messages)
+        words = legacy.WORDS if "update" in legacy.members_of(plan) else {}
+        refuse({words.get(message, message) for message in faults.messages})
 
 
 def store(table, key, new):
@@ -318,7 +321,7 @@ def query(plan):
     read = [(operator, name, [read_values(plan, ("value", value), value_faults)[1] for value in given])
             for operator, name, given in plan.key_conditions]
     if not plan.replaces:
-        plan.faults |= value_faults or key_condition_faults(read)
+        plan.faults |= value_faults or (set() if plan.legacy else key_condition_faults(read))
     _, start, _, row_filter, _ = read_plan(plan)
     by_name = check_key_conditions(plan, read)
     wanted = content(by_name[table.partition[0]][1][0])
@@ -334,8 +337,9 @@ def query(plan):
             faults.add("The provided starting key does not match the range key predicate")
     refuse(faults)
     filtered = {path[0] for path in checks.condition_paths(row_filter)} if row_filter is not None else set()
+    words = "QueryFilter" if "filter" in legacy.members_of(plan) else "Filter Expression"
     refuse(schema_faults(plan, row_filter, None)
-           | {f"Filter Expression can only contain non-primary key attributes: Primary key attribute: {name}"
+           | {f"{words} can only contain non-primary key attributes: Primary key attribute: {name}"
               for name in filtered & table.key_names})
     rows = [item for item in rows if all(evaluate.is_met(tree, item) for tree in within)]
     return page(plan, rows, start, row_filter)
@@ -394,7 +398,7 @@ def check_batch(plan):
     faults = set(plan.faults)
     read = [[read_item(entry[1], faults) for entry in part.entries] for part in plan.parts]
     for part, items in zip(plan.parts, read):
-        faults |= checks.projection_faults(part.projection or [])
+        faults |= part.faults | (set() if part.legacy else checks.projection_faults(part.projection or []))
         for entry, item in zip(part.entries, items):
             if entry[0] == "put" and values.item_bytes(item) > values.ITEM_BYTES_MAX:
                 faults.add("Item size has exceeded the maximum allowed size")

@@ -1,6 +1,8 @@
 """From plans to requests: syntax trees become the text of expressions, with names and values replaced at random."""
 import re
 
+from tests.model import legacy
+
 RESERVED = {"status"}  # of the names that tests use
 WORD = re.compile("[A-Za-z][A-Za-z0-9_]*")
 LEAF, NOT, AND, OR = 4, 3, 2, 1
@@ -145,9 +147,11 @@ def name_of(table):
 
 def write_expressions(plan, rng, request):
     text = Text(rng)
+    told = legacy.members_of(plan)
+    request.update(plan.legacy or {})
     for member, parameter, write in EXPRESSIONS:
         tree = getattr(plan, member)
-        if tree is not None:
+        if tree is not None and member not in told:
             before = set(text.reserved)
             request[parameter] = write(text, tree)
             plan.faults |= {f"Invalid {parameter}: Attribute name is a reserved keyword; reserved keyword: {name}"
@@ -186,7 +190,6 @@ def batch_of(plan, rng):
             continue
         asked = {"Keys": [entry[1] for entry in part.entries]}
         write_expressions(part, rng, asked)
-        plan.faults |= part.faults
         if part.is_consistent:
             asked["ConsistentRead"] = True
         items[name_of(part.table)] = asked

@@ -46,15 +46,18 @@ class Trees:
 
     def beside(self, tree, item):
         """A literal that may well be what the operand is."""
-        value = evaluate.operand(tree, item)
-        if value is None or self.rng.random() < 0.15:
+        value, draw = evaluate.operand(tree, item), self.rng.random()
+        if draw < 0.003:
+            return ("value", self.literals.wrong())
+        if value is None or draw < 0.15:
             return ("value", self.literals.value())
         return ("value", self.literals.near(value))
 
     def compared(self, item, keys):
         left = self.operand(item, keys)
-        if self.rng.random() < 0.04:
-            return left, self.operand(item, keys)
+        draw = self.rng.random()
+        if draw < 0.05:
+            return left, left if draw < 0.005 else self.operand(item, keys)
         pair = (left, self.beside(left, item))
         return pair if self.rng.random() < 0.9 else pair[::-1]
 
@@ -157,7 +160,8 @@ class Trees:
     def set_value(self, path, item, keys):
         draw = self.rng.random()
         if draw < 0.4:
-            return ("value", self.literals.deep() if draw < 0.004 else self.literals.typical(path[-1]))
+            return ("value", self.literals.deep() if draw < 0.006 else self.literals.wrong() if draw < 0.012 else
+                    self.literals.typical(path[-1]))
         if draw < 0.47:
             return ("path", self.path(item, keys))
         if draw < 0.55:
@@ -213,6 +217,8 @@ class Trees:
 
 def has_order(*operands):
     """No literal among them is of a type that no `<` takes."""
+    if any(operand[0] == "value" and len(operand[1]) != 1 for operand in operands):
+        return False  # wrong for itself
     return all(checks.tag(operand) in (None, *values.ORDERED) for operand in operands)
 
 
