@@ -1,14 +1,14 @@
-"""Random operations over HTTP against the model: streams of them, each with a seed and tables of its own, side by side.
+"""`./dev model [--operations N] [--streams N] [--from SEED] | --seed N | --mutants`: random operations over HTTP against
+the model, in streams side by side, each with a seed and tables of its own.
 
-    python3 -m tests.model.campaign [--operations N] [--streams N] [--seed N]
-
-With --seed one stream: what a mismatch names, to see it again.
+With --seed one stream: what a mismatch names, to see it again. Exits non-zero when an answer was not the model's.
 """
 import argparse
 import contextlib
 import multiprocessing
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +23,6 @@ from tests.model.stream import LearningError, Stream
 ROOT = Path(__file__).resolve().parents[2]
 BINARIES = ROOT / os.environ.get("SLUICE_TEST_BINARIES", "build/release")
 COMPLAINTS = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "assertion failed:", "crash name=")
-FIRST_SEED = 1
 
 
 @contextlib.contextmanager
@@ -93,12 +92,16 @@ def summary(outcomes, seconds):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python3 -m tests.model.campaign", description=__doc__.splitlines()[0])
-    parser.add_argument("--operations", type=int, default=50000, help="of all streams together")
-    parser.add_argument("--streams", type=int, default=4)
-    parser.add_argument("--seed", type=int, help="only this stream")
+    parser = argparse.ArgumentParser(prog="./dev model")
+    parser.add_argument("--operations", type=int, default=50000, help="of all streams together (default 50000)")
+    parser.add_argument("--streams", type=int, default=4, help="how many side by side (default 4)")
+    parser.add_argument("--from", dest="first", type=int, default=1, help="the first stream's seed")
+    parser.add_argument("--seed", type=int, help="one stream, to see a mismatch again")
+    parser.add_argument("--mutants", action="store_true", help="only the mutants: each must be caught")
     options = parser.parse_args()
-    seeds = [options.seed] if options.seed is not None else range(FIRST_SEED, FIRST_SEED + options.streams)
+    if options.mutants:
+        return subprocess.run([sys.executable, "-m", "tests.model.mutants"], cwd=ROOT, check=False).returncode
+    seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.streams)
     with running_fleet() as fleet:
         start = time.monotonic()
         outcomes = run_streams(fleet, fleet.create_tenant("model"), seeds, -(-options.operations // len(seeds)))

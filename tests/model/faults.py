@@ -115,7 +115,7 @@ def segments(plan, request, rng):
 
 def no_table(plan, request, _):
     plan.table = None
-    request["TableName"] = "no-such-table"
+    request["TableName"] = plan.table_name
 
 
 def no_table_name(plan, request, _):

@@ -140,6 +140,8 @@ class Generator:
             name = self.rng.choices(list(OPERATIONS), OPERATIONS.values())[0]
             plan = getattr(self, name)(self.rng.choice(self.tables))
             plan.operation = name
+            for part in plan.parts or [plan]:
+                part.by_arn = self.rng.random() < 0.05
             if self.rng.random() < LEGACY:
                 self.make_legacy(plan)
         request = render.request_of(plan, self.rng)

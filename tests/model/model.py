@@ -13,6 +13,7 @@ KEY_BYTES_MAX = (2048, 1024)
 TOO_LONG = (INVALID + "Size of hashkey has exceeded the maximum size limit of2048 bytes",
             INVALID + "Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
 NOT_THE_SCHEMA = "The provided key element does not match the schema"
+UNKNOWN_TABLE = "no-such-table"
 START = "The provided starting key is invalid: "
 
 
@@ -35,6 +36,7 @@ class Plan:
 
     operation: str
     table: object = None  # Table; None: one that does not exist
+    by_arn: bool = False  # the request has the table's ARN for its name
     item: dict = None
     key: dict = None
     condition: tuple = None
@@ -58,6 +60,11 @@ class Plan:
     faults: set = field(default_factory=set)  # messages of what is wrong with the request's text
     replaces: bool = False  # the faults are told before anything else is looked at
 
+    @property
+    def table_name(self):
+        """The table as the request calls it, and the answer."""
+        return UNKNOWN_TABLE if self.table is None else self.table.arn if self.by_arn else self.table.name
+
 
 class Table:
     """`order` and `segments` are where the service's scans have shown a partition key to be, as DynamoDB leaves it open:
@@ -65,6 +72,7 @@ class Table:
 
     def __init__(self, name, partition, sort=None):
         self.name, self.partition, self.sort = name, partition, sort  # (name, type) each
+        self.arn = name  # until it is known
         self.keys = [partition] + ([sort] if sort else [])
         self.key_names = {name for name, _ in self.keys}
         self.items = {}
@@ -130,7 +138,7 @@ def write_units(before, after):
 def consumed(plan, units):
     if plan.capacity in (None, "NONE"):
         return {}
-    told = {"TableName": plan.table.name, "CapacityUnits": units}
+    told = {"TableName": plan.table_name, "CapacityUnits": units}
     if plan.capacity == "INDEXES":
         told["Table"] = {"CapacityUnits": units}
     return {"ConsumedCapacity": told}
@@ -421,7 +429,7 @@ def batch_get(plan):
     responses, capacities = {}, []
     for part, keys in zip(plan.parts, read):
         answers = [got(part, part.table.items.get(part.table.key_of(key))) for key in keys]
-        responses[part.table.name] = [answer["Item"] for answer in answers if "Item" in answer]
+        responses[part.table_name] = [answer["Item"] for answer in answers if "Item" in answer]
         capacities += summed(part, answers)
     told = {"ConsumedCapacity": capacities} if capacities else {}
     return {"Responses": responses, "UnprocessedKeys": {}, **told}

@@ -138,11 +138,6 @@ EXPRESSIONS = (("update", "UpdateExpression", Text.update), ("condition", "Condi
 PLAIN = (("limit", "Limit"), ("segment", "Segment"), ("total", "TotalSegments"), ("start", "ExclusiveStartKey"),
          ("select", "Select"), ("return_values", "ReturnValues"), ("key", "Key"), ("item", "Item"),
          ("on_failure", "ReturnValuesOnConditionCheckFailure"), ("capacity", "ReturnConsumedCapacity"))
-UNKNOWN_TABLE = "no-such-table"
-
-
-def name_of(table):
-    return UNKNOWN_TABLE if table is None else table.name
 
 
 def write_expressions(plan, rng, request):
@@ -166,7 +161,7 @@ def request_of(plan, rng):
     """The request of a plan; what its text makes wrong is noted in the plan."""
     if plan.parts is not None:
         return batch_of(plan, rng)
-    request = {"TableName": name_of(plan.table)}
+    request = {"TableName": plan.table_name}
     for member, parameter in PLAIN:
         if getattr(plan, member) is not None:
             request[parameter] = getattr(plan, member)
@@ -186,13 +181,13 @@ def batch_of(plan, rng):
     items = {}
     for part in plan.parts:
         if plan.operation == "BatchWriteItem":
-            items[name_of(part.table)] = [write_entry(entry) for entry in part.entries]
+            items[part.table_name] = [write_entry(entry) for entry in part.entries]
             continue
         asked = {"Keys": [entry[1] for entry in part.entries]}
         write_expressions(part, rng, asked)
         if part.is_consistent:
             asked["ConsistentRead"] = True
-        items[name_of(part.table)] = asked
+        items[part.table_name] = asked
     request = {"RequestItems": items}
     if plan.capacity is not None:
         request["ReturnConsumedCapacity"] = plan.capacity

@@ -53,10 +53,11 @@ def create(client, table, has_many_partitions):
 
 def wait_active(client, table):
     deadline = time.monotonic() + 60
-    while client.settled("DescribeTable", TableName=table.name)["Table"]["TableStatus"] != "ACTIVE":
+    while (found := client.settled("DescribeTable", TableName=table.name)["Table"])["TableStatus"] != "ACTIVE":
         if time.monotonic() > deadline:
             raise TimeoutError(f"{table.name} is not ACTIVE")
         time.sleep(0.05)
+    table.arn = found["TableArn"]
 
 
 def scanned(client, table, **segment):
@@ -151,7 +152,7 @@ class Stream:
             f"  {plan.operation} {shown[:REQUEST_BYTES_SHOWN]}{'...' if len(shown) > REQUEST_BYTES_SHOWN else ''}",
             f"  service: {reply.status} {reply.body[:REQUEST_BYTES_SHOWN].decode(errors='replace')}",
             f"  model:   {compare.told(expected)[:REQUEST_BYTES_SHOWN]}",
-            f"  again:   python3 -m tests.model.campaign --seed {seed} --operations {done}"])
+            f"  again:   ./dev model --seed {seed} --operations {done}"])
 
 
 def may_be_behind(plan):
