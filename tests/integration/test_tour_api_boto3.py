@@ -87,7 +87,7 @@ def test_unprocessed_keys_are_asked_for_again(resource, everyday):
         found += [(item["pk"], item["sk"]) for item in answer["Responses"][LARGE]]
         request = answer["UnprocessedKeys"]
         rounds += 1
-    assert rounds == 2 and sorted(found) == [(key["pk"]["S"], key["sk"]["S"]) for key in LARGE_KEYS]
+    assert rounds > 1 and sorted(found) == [(key["pk"]["S"], key["sk"]["S"]) for key in LARGE_KEYS]
 
 
 def test_the_resource_queries_and_scans(resource, everyday):
