@@ -64,6 +64,13 @@ static void write_keys(struct json_writer *w, const struct batch *b, const struc
         json_write_name(w, "ConsistentRead");
         json_write_bool(w, true);
     }
+    if (table->attributes_to_get.is_given) {
+        json_write_name(w, "AttributesToGet");
+        json_write_array_begin(w);
+        for (size_t i = 0; i < table->attributes_to_get.count; i++)
+            json_write_string(w, table->attributes_to_get.names[i].name);
+        json_write_array_end(w);
+    }
     if (table->projection_text.data != NULL) {
         json_write_name(w, "ProjectionExpression");
         json_write_string(w, table->projection_text);

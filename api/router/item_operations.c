@@ -96,6 +96,11 @@ static void on_read(struct item_call *call, enum err err, const ProtobufCMessage
     answer_item(r, "Item", item, capacity_read(item_size_bytes(payload), kind).milli);
 }
 
+static const char *word_refusal(const struct item_state *s, const char *text)
+{
+    return s->parameters.attribute_updates.is_given ? legacy_update_words(text) : text;
+}
+
 static void on_write(struct item_call *call, enum err err, const ProtobufCMessage *header,
                      struct slice payload)
 {
@@ -112,7 +117,7 @@ static void on_write(struct item_call *call, enum err err, const ProtobufCMessag
         answer_condition_failed(r, attributes);
         break;
     case SLUICE__DATAPLANE__STATUS__INVALID:
-        fail(r, ERR_VALIDATION, response->error_text);
+        fail(r, ERR_VALIDATION, word_refusal(r->state, response->error_text));
         break;
     default:
         answer_item(r, "Attributes", attributes, response->write_units_milli);
