@@ -283,6 +283,14 @@ def store(table, key, new):
         table.item_bytes[key] = values.item_bytes(new)
 
 
+def keys_of(plan):
+    """The table and key attributes of each item that a write is about."""
+    if plan.parts is None:
+        return [(plan.table, plan.table.key_attributes(values.read_item(plan.item or plan.key)))]
+    return [(part.table, part.table.key_attributes(values.read_item(entry[1])))
+            for part in plan.parts for entry in part.entries]
+
+
 # ---- Query and Scan ----
 
 def check_key_conditions(plan, conditions):

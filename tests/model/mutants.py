@@ -79,6 +79,16 @@ MUTANTS = {
     "print-100-zeros": (I + "number.c", "static char *put_zeros(char *to, int count)\n{\n    memset(to, '0', (size_t)count);",
                            "static char *put_zeros(char *to, int count)\n{\n    count = count > 100 ? 100 : count;\n    memset(to, '0', (size_t)count);",
                            ROUTER, "very large and very small numbers are printed with 100 zeros at most"),
+    "ne-wants-attribute": (E + "legacy_condition.c", "if (comparison == LEGACY_NOT_CONTAINS) {",
+                           "if (comparison == LEGACY_NE) {\n        emit_existence(b, CONDITION_EXISTS, path);\n"
+                           "        emit_op(b, CONDITION_AND);\n    }\n    if (comparison == LEGACY_NOT_CONTAINS) {", ROUTER,
+                           "NE of an absent attribute is false"),
+    "not-contains-of-nothing": (E + "legacy_condition.c", "emit_op(b, CONDITION_NOT);\n        emit_existence(b, CONDITION_EXISTS, path);\n        emit_op(b, CONDITION_AND);",
+                                "emit_op(b, CONDITION_NOT);", ROUTER, "NOT_CONTAINS of an absent attribute is true"),
+    "or-ignored": (E + "legacy_condition.c", "emit_op(&builder, is_or ? CONDITION_OR : CONDITION_AND);",
+                   "emit_op(&builder, CONDITION_AND);", ROUTER, "ConditionalOperator is taken for AND"),
+    "add-replaces-list": (E + "legacy_update.c", "emit_op(b, UPDATE_IF_NOT_EXISTS, path);", "", ROUTER,
+                          "ADD of a list replaces the old one"),
     # What a node does with an item.
     "between-exclusive": (X + "condition.c", "to_lower >= 0 &&\n           to_upper <= 0", "to_lower >= 0 && to_upper < 0",
                           NODE, "BETWEEN without its upper bound"),
