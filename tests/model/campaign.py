@@ -80,8 +80,11 @@ def summary(outcomes, seconds):
     refusals = sum((outcome.refusals for outcome in outcomes), Counter())
     print("operations: " + ", ".join(f"{name} {count}" for name, count in counts.most_common()))
     print("refused as the model says: " + ", ".join(f"{name} {count}" for name, count in refusals.most_common()))
-    print(f"eventual reads asked again as a replica was behind: {sum(outcome.repeated for outcome in outcomes)}; "
-          f"answers of 5xx or throttled: {sum(outcome.retried for outcome in outcomes)}")
+    def total(name):
+        return sum(getattr(outcome, name) for outcome in outcomes)
+    print(f"eventual reads asked again as a replica was behind: {total('repeated')}; too slow for the service, and asked "
+          f"again: {total('retried')}, read back: {total('unknown')}; slowest "
+          f"{max(outcome.seconds_max for outcome in outcomes):.1f} s")
     mismatches = [outcome.mismatch for outcome in outcomes if outcome.mismatch is not None]
     for mismatch in mismatches:
         print(mismatch)

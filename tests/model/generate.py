@@ -20,7 +20,7 @@ SORTS = {"S": ("", "a", "ab", "a\u0000", "b", "\u00e9", "\U0001f600", "\uffff", 
          "B": tuple(binary(octets) for octets in (*OCTETS, b"\xff" * 1024))}
 TOTALS = (1, 2, 3, 5, 16)  # of segments
 RETURNS = ("NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW")
-LEGACY = 0.0  # of the requests use parameters older than expressions, where there are such
+LEGACY = 0.15  # of the requests use parameters older than expressions, where there are such
 SPOILED = 0.03  # of the requests, after they were written
 FAT = 0.002  # of the operations begin with items of hundreds of KB
 
