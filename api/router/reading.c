@@ -6,7 +6,11 @@
 #include "api/json/attribute_reader.h"
 #include "api/json/field.h"
 
-enum { NAMES_MAX = 4096 }; /* more than an expression of 4 KB can use */
+enum {
+    NAMES_MAX = 4096, /* more than an expression of 4 KB can use */
+    /* A builder makes room for a text as it stands in the body: \u0001 is six bytes there, one in the item. */
+    ITEM_ROOM_BYTES = ITEM_ENCODED_BYTES_MAX + 6 * ITEM_BYTES_MAX,
+};
 
 void reading_init(struct reading *at, struct request *r, void *parameters)
 {
@@ -68,7 +72,7 @@ void reading_refuse(struct request *r)
 
 void reading_scratch_init(struct reading_scratch *scratch)
 {
-    item_builder_init(&scratch->builder, ITEM_ENCODED_BYTES_MAX);
+    item_builder_init(&scratch->builder, ITEM_ROOM_BYTES);
     item_builder_init(&scratch->values_builder, VALUES_BYTES_MAX);
 }
 
