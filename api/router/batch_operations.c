@@ -11,8 +11,8 @@ enum {
     BATCH_IN_FLIGHT_MAX = 25,
     /* Answers of many large items may all come in one turn of the loop. */
     BATCH_LARGE_READS_MAX = 12,
-    BATCH_READ_BYTES_MAX = 1024 * 1024, /* of those beyond, as far as it is known how large items are */
-    BATCH_TURN_BYTES_MAX = 1024 * 1024, /* of writes begun in one turn; the next ones in later turns */
+    BATCH_READ_BYTES_MAX = 1024 * 1024,       /* of those beyond, as far as it is known how large items are */
+    BATCH_TURN_BYTES_MAX = 1024 * 1024,       /* of writes begun in one turn; the next ones in later turns */
     BATCH_ITEMS_BYTES_MAX = 16 * 1024 * 1024, /* of a BatchGetItem's items: as they are stored, and as JSON */
     BATCH_REPLY_BYTES_MAX = 2 * BATCH_ITEMS_BYTES_MAX,
     SCRATCH_BLOCK_BYTES = 64 * 1024,
@@ -27,7 +27,7 @@ struct batch {
     struct loop_timer in_turn; /* for the others */
     bool waits_for_turn;
     size_t done_count;
-    size_t found_bytes;   /* of items, as they are stored */
+    size_t found_bytes; /* of items, as they are stored */
     size_t found_largest;
     bool is_full;         /* no room for another item */
     bool is_closing;      /* the router is */

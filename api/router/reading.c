@@ -47,8 +47,7 @@ enum err reading_body(struct reading *at, const struct model_hook *hooks, size_t
 {
     struct request *r = at->r;
     const struct model_options options = {.hooks = hooks, .hook_count = hook_count, .data = at};
-    return model_read(r->model, r->body, &options, &r->arena, &at->members,
-                      &r->model_words);
+    return model_read(r->model, r->body, &options, &r->arena, &at->members, &r->model_words);
 }
 
 const char *reading_words(const struct request *r, enum err err, const struct error *error)
@@ -178,7 +177,8 @@ enum err reading_values(struct reading *at, struct expression_substitutions *to)
     struct arena *arena = &at->r->arena;
     struct slice item = SLICE_EMPTY;
     TRY(postpone(
-        at, "", attribute_read_item_copy(at->json, &at->r->scratch->values_builder, arena, &item, at->error)));
+        at, "",
+        attribute_read_item_copy(at->json, &at->r->scratch->values_builder, arena, &item, at->error)));
     struct expression_substitution *list = arena_alloc(arena, (item_count(item) + 1) * sizeof *list);
     if (list == NULL)
         return ERR_NO_MEMORY;

@@ -299,7 +299,8 @@ static void health_and_cors_are_answered_without_the_router(void **state)
     send_text(f, fd, HEAD "Origin: http://x\r\nContent-Length: 2\r\n\r\n{}");
     receive(f, fd, 1, &reply);
     assert_non_null(strstr(reply.text, "Access-Control-Allow-Origin: *\r\n"));
-    assert_non_null(strstr(reply.text, "Access-Control-Expose-Headers: x-amzn-RequestId,x-amz-crc32,Date\r\n"));
+    assert_non_null(
+        strstr(reply.text, "Access-Control-Expose-Headers: x-amzn-RequestId,x-amz-crc32,Date\r\n"));
     assert_null(strstr(reply.text, "Access-Control-Allow-Methods"));
     send_text(f, fd, POST2);
     receive(f, fd, 1, &reply);
