@@ -1,11 +1,14 @@
 /* Reads of a range of one group's rows: several slices of the store make one answer.
  *
- *     gates -> slices from memory, for LOOP_US at most --> answer
- *                  | the disk is needed, or there is more
+ *     gates -> the first slice, from memory, on the loop --> answer
+ *                  | the disk is needed, there is more, or this turn had enough of this
  *                  v
- *     in line -> gates again -> slices of a snapshot, in the pool --> answer
+ *     in line -> gates again -> slices of a snapshot, in the background --> answer
  *
- * What is read in the pool is of the moment at which the gates were passed; what is read on the loop is that or
+ * Who reads much must not make others wait who read or write one row: so the background has threads of low priority
+ * (base/background.h), and a loop gives ranges a part of each turn only.
+ *
+ * What is read in the background is of the moment at which the gates were passed; what is read on the loop is that or
  * newer, which is as right. An answer may be short: whoever asked goes on behind it. */
 #include "base/clock.h"
 #include "dataplane/item/key.h"
@@ -13,17 +16,16 @@
 #include "dataplane/node/range_page.h"
 
 enum {
-    LOOP_US = 2 * 1000,
+    TURN_US = 2 * 1000, /* of one turn of the loop, for all ranges */
     LOOP_WORK_BYTES_MAX =
         256 * 1024, /* that a filter may look at in 4 KB of rows, to be evaluated on the loop */
-    POOL_US = 100 * 1000,
-    POOL_READS_MAX = 2, /* of the pool's four threads */
+    BACKGROUND_US = 100 * 1000,
     WAITING_MAX = 256,
 };
 
 struct range_read {
-    uv_work_t work;
-    struct range_read *next; /* in line for the pool */
+    struct background_job job;
+    struct range_read *next; /* in line for the background */
     struct shard *shard;
     struct replica *replica;
     struct wire_call call;
@@ -149,20 +151,20 @@ static bool is_done(const struct range_read *read)
     return read->is_exhausted || read->page.is_full;
 }
 
-/* ---- in the pool ---- */
+/* ---- in the background ---- */
 
-static void begin_in_pool(struct shard *s);
+static void begin_in_background(struct shard *s);
 
-static void in_pool(uv_work_t *work)
+static void in_background(struct background_job *job)
 {
-    struct range_read *read = work->data;
-    uint64_t until_us = clock_boot_us() + POOL_US;
+    struct range_read *read = job->data;
+    uint64_t until_us = clock_boot_us() + BACKGROUND_US;
     do
         read->page.err = read_slice(read, false);
     while (read->page.err == ERR_OK && !is_done(read) && clock_boot_us() < until_us);
 }
 
-static void answer_from_pool(struct range_read *read)
+static void answer_from_background(struct range_read *read)
 {
     struct replica *r = read->replica;
     struct shard *s = read->shard;
@@ -195,19 +197,19 @@ static struct range_read *next_in_line(struct shard *s)
     return read;
 }
 
-static void after_pool(uv_work_t *work, int status)
+static void after_background(struct background_job *job)
 {
-    struct range_read *read = work->data;
+    struct range_read *read = job->data;
     struct shard *s = read->shard;
-    s->ranges.in_pool--;
+    s->ranges.in_background--;
     if (!s->is_closing) /* else whom to answer is gone */
-        answer_from_pool(read);
+        answer_from_background(read);
     leave(read);
-    begin_in_pool(s);
+    begin_in_background(s);
 }
 
 /* The snapshot is taken now: what was true when the request came may not be any more. */
-static bool enter_pool(struct range_read *read)
+static bool enter_background(struct range_read *read)
 {
     struct shard *s = read->shard;
     struct replica *r = read->replica;
@@ -222,20 +224,21 @@ static bool enter_pool(struct range_read *read)
         return false;
     }
     read->snapshot = store_snapshot_open(s->store);
-    read->work.data = read;
-    if (read->snapshot == NULL || uv_queue_work(&s->loop->uv, &read->work, in_pool, after_pool) != 0) {
+    if (read->snapshot == NULL) {
         refuse(s, read->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return false;
     }
-    s->ranges.in_pool++;
+    read->job = (struct background_job){.work = in_background, .done = after_background, .data = read};
+    background_run(&s->background, &read->job);
+    s->ranges.in_background++;
     return true;
 }
 
-static void begin_in_pool(struct shard *s)
+static void begin_in_background(struct shard *s)
 {
     struct range_read *read;
-    while (s->ranges.in_pool < POOL_READS_MAX && (read = next_in_line(s)) != NULL)
-        if (s->is_closing || !enter_pool(read))
+    while (s->ranges.in_background < RANGES_IN_BACKGROUND && (read = next_in_line(s)) != NULL)
+        if (s->is_closing || !enter_background(read))
             leave(read);
 }
 
@@ -248,7 +251,7 @@ static void get_in_line(struct range_read *read)
         destroy(read);
         return;
     }
-    metric_increment(&s->metrics.ranges_from_pool);
+    metric_increment(&s->metrics.ranges_in_background);
     read->replica->pool_reads_in_flight++;
     if (line->first == NULL)
         line->first = read;
@@ -257,7 +260,7 @@ static void get_in_line(struct range_read *read)
     line->last = read;
     line->waiting++;
     metric_set(&s->metrics.ranges_waiting, line->waiting);
-    begin_in_pool(s);
+    begin_in_background(s);
 }
 
 /* ---- on the loop ---- */
@@ -267,13 +270,31 @@ static bool is_light(const struct range_page *page)
     return !page->has_filter || program_work_bytes(&page->filter, 4096) <= LOOP_WORK_BYTES_MAX;
 }
 
+/* Whether this turn has time for a slice. */
+static bool has_turn_time(struct shard *s)
+{
+    struct range_line *line = &s->ranges;
+    uint64_t turn = metric_read(&s->loop->metrics.turns);
+    if (line->turn != turn) {
+        line->turn = turn;
+        line->turn_spent_us = 0;
+    }
+    return line->turn_spent_us < TURN_US;
+}
+
+static enum err read_on_loop(struct range_read *read)
+{
+    uint64_t began_us = clock_boot_us();
+    enum err err = read_slice(read, true);
+    read->shard->ranges.turn_spent_us += clock_boot_us() - began_us;
+    return err;
+}
+
 static void run(struct range_read *read)
 {
-    uint64_t until_us = read->arrived_us + LOOP_US;
     enum err err = ERR_OK;
-    while (is_light(&read->page) && err == ERR_OK && !is_done(read) && !read->needs_disk &&
-           clock_boot_us() < until_us)
-        err = read_slice(read, true);
+    if (!is_done(read) && is_light(&read->page) && has_turn_time(read->shard))
+        err = read_on_loop(read);
     if (err == ERR_OK && !is_done(read)) {
         get_in_line(read);
         return;

@@ -105,9 +105,11 @@ static void loop(struct load_client *c)
     load_stats_finish(c->stats, now_us, clock_wall_us());
 }
 
-/* What the drain did not bring. */
+/* What the drain did not bring. A run that was stopped did not wait for it. */
 static void count_unfinished(struct load_client *c)
 {
+    if (*c->should_stop)
+        return;
     for (size_t i = 0; i < c->connection_count; i++) {
         if (c->connections[i].state == LOAD_BUSY && load_is_measured(c, &c->connections[i]))
             load_stats_error(c->stats, SLICE_LITERAL("unanswered"), 1);
