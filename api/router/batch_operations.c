@@ -2,13 +2,13 @@
  * goes back to the client as unprocessed, and so does what the answer has no room for. */
 #include "api/router/batch_parameters.h"
 #include "api/router/data_table.h"
+#include "api/router/offload.h"
 #include "api/router/reading.h"
-#include "base/clock.h"
 #include "dataplane/expression/projection.h"
 
 enum {
     BATCH_IN_FLIGHT_MAX = 25,
-    BATCH_ITEMS_BYTES_MAX = 16 * 1024 * 1024, /* of a BatchGetItem's items, as JSON */
+    BATCH_ITEMS_BYTES_MAX = 16 * 1024 * 1024, /* of a BatchGetItem's items: their sizes, and as JSON */
     BATCH_REPLY_BYTES_MAX = 2 * BATCH_ITEMS_BYTES_MAX,
     SCRATCH_BLOCK_BYTES = 64 * 1024,
     SCRATCH_BYTES_MAX = 4 * 1024 * 1024,
@@ -19,13 +19,15 @@ struct batch {
     size_t next; /* of the entries, to begin */
     size_t in_flight;
     size_t done_count;
-    uint64_t deadline_us;
-    size_t item_bytes;    /* of all tables' items */
+    size_t item_bytes;    /* sizes of the items found */
+    size_t kept_bytes;    /* of them as they are kept */
     bool is_full;         /* no room for another item */
     bool is_closing;      /* the router is */
     enum err failure;     /* why one was not done */
     char *refusal;        /* a node's word on a write that it will never take */
     struct arena scratch; /* for one item */
+    struct buffer body;
+    size_t json_bytes; /* of all tables' items in it */
 };
 
 static void end(struct request *r)
@@ -37,6 +39,8 @@ static void end(struct request *r)
 
 static void fail(struct request *r, enum err code, const char *text)
 {
+    struct batch *b = r->state;
+    buffer_deinit(&b->body);
     end(r);
     answer_error(r, code, text);
 }
@@ -116,18 +120,63 @@ static void write_unprocessed(struct json_writer *w, const struct batch *b)
     json_write_object_end(w);
 }
 
-static void write_responses(struct json_writer *w, const struct batch *b)
+static enum err project(struct batch *b, const struct batch_table *table, struct slice item,
+                        struct slice *ret_item)
+{
+    *ret_item = item;
+    if (table->projection.length == 0)
+        return ERR_OK;
+    struct program program;
+    TRY(program_open(buffer_view(&table->projection), PROGRAM_PROJECTION, &program));
+    struct slice projected;
+    arena_reset(&b->scratch);
+    TRY(projection_apply(&program, item, &b->scratch, &projected));
+    *ret_item = projected.data == NULL ? slice_make("", 0) : projected;
+    return ERR_OK;
+}
+
+/* What has no room is unprocessed after all. */
+static enum err write_found(struct json_writer *w, struct batch *b, struct batch_entry *entry)
+{
+    struct json_writer before = *w;
+    size_t length = w->to->length;
+    struct slice item;
+    TRY(project(b, entry->table, entry->found, &item));
+    json_write_item(w, item);
+    size_t added = w->to->length - length;
+    if (b->json_bytes + added <= BATCH_ITEMS_BYTES_MAX) {
+        b->json_bytes += added;
+        return ERR_OK;
+    }
+    buffer_cut(w->to, length);
+    *w = before;
+    entry->is_done = false;
+    return ERR_OK;
+}
+
+static enum err write_responses(struct json_writer *w, struct batch *b)
 {
     json_write_name(w, "Responses");
     json_write_object_begin(w);
     for (size_t i = 0; i < b->p.table_count; i++) {
         json_write_name_slice(w, b->p.tables[i]->given);
         json_write_array_begin(w);
-        if (b->p.tables[i]->items.length > 0)
-            json_write_raw(w, buffer_view(&b->p.tables[i]->items));
+        for (size_t k = 0; k < b->p.entry_count; k++)
+            if (b->p.entries[k]->table == b->p.tables[i] && b->p.entries[k]->found.data != NULL)
+                TRY(write_found(w, b, b->p.entries[k]));
         json_write_array_end(w);
     }
     json_write_object_end(w);
+    return ERR_OK;
+}
+
+static int64_t units_of(const struct batch *b, const struct batch_table *table)
+{
+    int64_t milli = 0;
+    for (size_t i = 0; i < b->p.entry_count; i++)
+        if (b->p.entries[i]->table == table && b->p.entries[i]->is_done)
+            milli += b->p.entries[i]->units_milli;
+    return milli;
 }
 
 static void write_capacities(struct json_writer *w, const struct batch *b)
@@ -137,8 +186,36 @@ static void write_capacities(struct json_writer *w, const struct batch *b)
     json_write_name(w, "ConsumedCapacity");
     json_write_array_begin(w);
     for (size_t i = 0; i < b->p.table_count; i++)
-        consumed_capacity_write(w, b->p.capacity, b->p.tables[i]->given, b->p.tables[i]->units_milli);
+        consumed_capacity_write(w, b->p.capacity, b->p.tables[i]->given, units_of(b, b->p.tables[i]));
     json_write_array_end(w);
+}
+
+/* Perhaps on a worker. */
+static enum err write_answer(struct request *r)
+{
+    struct batch *b = r->state;
+    struct json_writer w;
+    buffer_init(&b->body, BATCH_REPLY_BYTES_MAX);
+    json_writer_init(&w, &b->body);
+    json_write_object_begin(&w);
+    if (b->p.operation == BATCH_GET)
+        TRY(write_responses(&w, b));
+    write_unprocessed(&w, b);
+    write_capacities(&w, b);
+    json_write_object_end(&w);
+    return ERR_OK;
+}
+
+static void on_written(struct request *r, enum err err)
+{
+    struct batch *b = r->state;
+    if (err != ERR_OK) {
+        fail(r, ERR_INTERNAL, NULL);
+        return;
+    }
+    struct buffer body = b->body;
+    end(r);
+    answer_json(r, &body);
 }
 
 static void answer(struct request *r)
@@ -149,63 +226,22 @@ static void answer(struct request *r)
         return;
     }
     if (b->done_count == 0) {
-        fail(r, b->failure == ERR_UNAVAILABLE ? ERR_SERVICE_UNAVAILABLE : ERR_INTERNAL, NULL);
+        bool is_short = b->failure == ERR_UNAVAILABLE || b->is_full; /* of memory */
+        fail(r, is_short ? ERR_SERVICE_UNAVAILABLE : ERR_INTERNAL, NULL);
         return;
     }
-    struct buffer body;
-    struct json_writer w;
-    buffer_init(&body, BATCH_REPLY_BYTES_MAX);
-    json_writer_init(&w, &body);
-    json_write_object_begin(&w);
-    if (b->p.operation == BATCH_GET)
-        write_responses(&w, b);
-    write_unprocessed(&w, b);
-    write_capacities(&w, b);
-    json_write_object_end(&w);
-    end(r);
-    answer_json(r, &body);
+    bool is_whole = b->done_count == b->p.entry_count;
+    offload_answer(r, b->kept_bytes + (is_whole ? 0 : r->body.length), write_answer, on_written);
 }
 
 /* ---- what nodes say ---- */
 
 static void go_on(struct request *r);
 
-static enum err project(struct batch *b, const struct batch_table *table, struct slice item,
-                        struct slice *ret_item)
-{
-    *ret_item = item;
-    if (table->projection.length == 0)
-        return ERR_OK;
-    struct program program;
-    TRY(program_open(buffer_view(&table->projection), PROGRAM_PROJECTION, &program));
-    struct slice projected;
-    TRY(projection_apply(&program, item, &b->scratch, &projected));
-    *ret_item = projected.data == NULL ? slice_make("", 0) : projected;
-    return ERR_OK;
-}
-
-/* Behind its table's other items, if there is room for it. */
-static bool add_item(struct batch *b, struct batch_table *table, struct slice item)
-{
-    struct json_writer w;
-    size_t before = table->items.length;
-    if (before > 0)
-        buffer_append_string(&table->items, ",");
-    json_writer_init(&w, &table->items);
-    json_write_item(&w, item);
-    size_t added = table->items.length - before;
-    if (buffer_has_failed(&table->items) || b->item_bytes + added > BATCH_ITEMS_BYTES_MAX) {
-        buffer_cut(&table->items, before);
-        return false;
-    }
-    b->item_bytes += added;
-    return true;
-}
-
 static void note_done(struct batch *b, struct batch_entry *entry, int64_t milli)
 {
     entry->is_done = true;
-    entry->table->units_milli += milli;
+    entry->units_milli = milli;
     b->done_count++;
 }
 
@@ -224,23 +260,31 @@ static void note_refusal(struct request *r, const char *text)
     b->refusal = arena_string(&r->arena, slice_from_string(text));
 }
 
-static void take_item(struct batch *b, struct batch_entry *entry,
-                      const Sluice__Dataplane__ReadResponse *response, struct slice payload)
+/* The payload lives during the callback only. False: no room. */
+static bool keep(struct request *r, struct batch_entry *entry, struct slice payload)
 {
+    struct batch *b = r->state;
+    size_t size = item_size_bytes(payload);
+    if (b->item_bytes + size > BATCH_ITEMS_BYTES_MAX ||
+        !offload_charge(r, OFFLOAD_ANSWER_FACTOR * payload.length))
+        return false;
+    entry->found = arena_copy(&r->arena, payload);
+    b->item_bytes += size;
+    b->kept_bytes += payload.length;
+    return entry->found.data != NULL;
+}
+
+static void take_item(struct batch_entry *entry, const Sluice__Dataplane__ReadResponse *response,
+                      struct slice payload)
+{
+    struct batch *b = entry->request->state;
     enum read_kind kind = entry->table->is_consistent ? READ_STRONG : READ_EVENTUAL;
-    if (response->status == SLUICE__DATAPLANE__STATUS__NOT_FOUND) {
+    if (response->status == SLUICE__DATAPLANE__STATUS__NOT_FOUND)
         note_done(b, entry, capacity_read(0, kind).milli);
-        return;
-    }
-    struct slice item;
-    enum err err = project(b, entry->table, payload, &item);
-    if (err != ERR_OK)
-        note_failure(b, err);
-    else if (add_item(b, entry->table, item))
+    else if (keep(entry->request, entry, payload))
         note_done(b, entry, capacity_read(item_size_bytes(payload), kind).milli);
     else
         b->is_full = true;
-    arena_reset(&b->scratch);
 }
 
 static void on_read(struct item_call *call, enum err err, const ProtobufCMessage *header,
@@ -250,7 +294,7 @@ static void on_read(struct item_call *call, enum err err, const ProtobufCMessage
     struct batch *b = entry->request->state;
     b->in_flight--;
     if (err == ERR_OK)
-        take_item(b, entry, (const Sluice__Dataplane__ReadResponse *)header, payload);
+        take_item(entry, (const Sluice__Dataplane__ReadResponse *)header, payload);
     else
         note_failure(b, err);
     go_on(entry->request);
@@ -307,7 +351,7 @@ static void begin(struct request *r, struct batch_entry *entry)
     else
         begin_write(r->router, entry);
     entry->call.key = buffer_view(&entry->key);
-    entry->call.deadline_us = b->deadline_us;
+    entry->call.deadline_us = r->deadline_us;
     entry->call.data = entry;
     entry->request = r;
     b->in_flight++;
@@ -340,13 +384,10 @@ static enum err make_keys(const struct request *r, struct error *error)
 
 static void call_nodes(struct request *r, enum err err, const struct error *error)
 {
-    struct batch *b = r->state;
-    if (err != ERR_OK) {
+    if (err == ERR_OK)
+        go_on(r);
+    else
         fail(r, err, reading_words(r, err, error));
-        return;
-    }
-    b->deadline_us = clock_boot_us() + r->router->options.request_us;
-    go_on(r);
 }
 
 static void on_news(enum err err, void *data)
@@ -356,31 +397,29 @@ static void on_news(enum err err, void *data)
     call_nodes(r, make_keys(r, &error), &error);
 }
 
-static void run(struct request *r, enum batch_operation operation)
+/* Perhaps on a worker. */
+enum err batch_operation_read(struct request *r, struct error *error)
 {
     struct batch *b = arena_zalloc(&r->arena, sizeof *b);
-    if (b == NULL) {
-        answer_error(r, ERR_INTERNAL, NULL);
-        return;
-    }
+    if (b == NULL)
+        return ERR_NO_MEMORY;
     r->state = b;
     arena_init(&b->scratch, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
+    return batch_parameters_read(r, (enum batch_operation)r->operation->kind, &b->p, error);
+}
+
+void batch_operation_run(struct request *r)
+{
+    struct router_metrics *m = &r->router->metrics;
     struct error error = {.code = ERR_OK};
-    enum err err = batch_parameters_read(r, operation, &b->p, &error);
-    if (err == ERR_OK)
-        err = make_keys(r, &error);
+    metric_increment(r->operation->kind == BATCH_GET ? &m->batch_gets : &m->batch_writes);
+    if (r->read != ERR_OK) {
+        if (r->state != NULL)
+            end(r);
+        reading_refuse(r);
+        return;
+    }
+    enum err err = make_keys(r, &error);
     if (err != ERR_RESOURCE_NOT_FOUND || data_table_wait(r, on_news) != ERR_OK)
         call_nodes(r, err, &error);
-}
-
-void operation_batch_get_item(struct request *r)
-{
-    metric_increment(&r->router->metrics.batch_gets);
-    run(r, BATCH_GET);
-}
-
-void operation_batch_write_item(struct request *r)
-{
-    metric_increment(&r->router->metrics.batch_writes);
-    run(r, BATCH_WRITE);
 }

@@ -5,7 +5,7 @@
 #include "api/json/field.h"
 #include "api/router/reading.h"
 
-enum { PROGRAM_BYTES = 64 * 1024, ITEMS_BYTES_MAX = 32 * 1024 * 1024 };
+enum { PROGRAM_BYTES = 64 * 1024 };
 
 /* ---- steps 1 and 2: the body against the model ---- */
 
@@ -39,7 +39,6 @@ static struct batch_table *add_table(struct reading *at, struct batch_parameters
         return NULL;
     table->given = given;
     buffer_init(&table->projection, PROGRAM_BYTES);
-    buffer_init(&table->items, ITEMS_BYTES_MAX);
     b->tables[b->table_count++] = table;
     return table;
 }
@@ -255,10 +254,8 @@ enum err batch_parameters_read(struct request *r, enum batch_operation operation
 
 void batch_parameters_deinit(struct batch_parameters *b)
 {
-    for (size_t i = 0; i < b->table_count && i < batch_maximum(b->operation); i++) {
+    for (size_t i = 0; i < b->table_count && i < batch_maximum(b->operation); i++)
         buffer_deinit(&b->tables[i]->projection);
-        buffer_deinit(&b->tables[i]->items);
-    }
     for (size_t i = 0; i < b->entry_count; i++)
         buffer_deinit(&b->entries[i]->key);
 }

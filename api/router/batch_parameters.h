@@ -12,14 +12,12 @@ enum { BATCH_GET_MAX = 100, BATCH_WRITE_MAX = 25 };
 struct batch_table {
     struct slice given; /* name or ARN, as the request has it */
     size_t count;       /* of its entries, also of those beyond the maximum, which are not kept */
-    int64_t units_milli;
     /* Of BatchGetItem. */
     bool is_consistent;
     struct slice projection_text; /* data NULL: none */
     struct expression_substitutions substitutions;
     bool has_attributes_to_get;
     struct buffer projection; /* program */
-    struct buffer items;      /* found: JSON, one after the other */
 };
 
 /* One key to read, one item to put, or one key to delete. */
@@ -31,6 +29,8 @@ struct batch_entry {
     struct slice item;     /* item or key, encoded */
     struct buffer key;     /* the row's */
     bool is_done;
+    struct slice found; /* by BatchGetItem, as the node sent it; data NULL: nothing */
+    int64_t units_milli;
     /* Its call. */
     struct request *request;
     struct item_call call;

@@ -43,7 +43,7 @@ enum err reading_body(struct reading *at, const struct model_hook *hooks, size_t
 {
     struct request *r = at->r;
     const struct model_options options = {.hooks = hooks, .hook_count = hook_count, .data = at};
-    return model_read(r->model, http_request_body(r->http), &options, &r->arena, &at->members,
+    return model_read(r->model, r->body, &options, &r->arena, &at->members,
                       &r->model_words);
 }
 
@@ -54,14 +54,28 @@ const char *reading_words(const struct request *r, enum err err, const struct er
     return error->code == err ? error->text : NULL;
 }
 
-bool reading_is_welcome(struct request *r)
+enum err reading_plain(struct request *r, struct error *error)
 {
     struct reading at;
     reading_init(&at, r, NULL);
-    enum err err = reading_body(&at, NULL, 0);
-    if (err != ERR_OK)
-        answer_error(r, err, r->model_words);
-    return err == ERR_OK;
+    return reading_body(&at, NULL, 0);
+}
+
+void reading_refuse(struct request *r)
+{
+    answer_error(r, r->read, reading_words(r, r->read, &r->read_error));
+}
+
+void reading_scratch_init(struct reading_scratch *scratch)
+{
+    item_builder_init(&scratch->builder, ITEM_ENCODED_BYTES_MAX);
+    item_builder_init(&scratch->values_builder, VALUES_BYTES_MAX);
+}
+
+void reading_scratch_deinit(struct reading_scratch *scratch)
+{
+    item_builder_deinit(&scratch->builder);
+    item_builder_deinit(&scratch->values_builder);
 }
 
 /* ---- members ---- */
@@ -107,7 +121,7 @@ enum err reading_item(struct reading *at, const char *prefix, bool *ret_is_prese
     *ret_is_present = true;
     return postpone(
         at, prefix,
-        attribute_read_item_copy(at->json, &at->r->router->builder, &at->r->arena, ret_item, at->error));
+        attribute_read_item_copy(at->json, &at->r->scratch->builder, &at->r->arena, ret_item, at->error));
 }
 
 static struct expression_substitution *grow(struct arena *arena, struct expression_substitution *list,
@@ -160,7 +174,7 @@ enum err reading_values(struct reading *at, struct expression_substitutions *to)
     struct arena *arena = &at->r->arena;
     struct slice item = SLICE_EMPTY;
     TRY(postpone(
-        at, "", attribute_read_item_copy(at->json, &at->r->router->values_builder, arena, &item, at->error)));
+        at, "", attribute_read_item_copy(at->json, &at->r->scratch->values_builder, arena, &item, at->error)));
     struct expression_substitution *list = arena_alloc(arena, (item_count(item) + 1) * sizeof *list);
     if (list == NULL)
         return ERR_NO_MEMORY;

@@ -24,6 +24,7 @@ enum behaviour { ANSWER_AT_ONCE, ANSWER_LATER, ANSWER_NEVER, REFUSE_AT_HEADERS }
 
 struct fixture {
     struct loop loop;
+    struct workers workers;
     struct http_server *server;
     enum behaviour behaviour;
     struct loop_task later;
@@ -104,6 +105,7 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     assert_int_equal(loop_init(&f->loop), ERR_OK);
+    workers_init(&f->workers, &f->loop, 0);
     f->later = (struct loop_task){.run = on_later, .data = f};
     f->behaviour = ANSWER_LATER;
     *state = f;
@@ -112,7 +114,8 @@ static int set_up(void **state)
 
 static void start_with(struct fixture *f, struct http_limits limits)
 {
-    struct http_options options = {.host = "127.0.0.1", .region = "eu-west-1", .limits = limits};
+    struct http_options options = {
+        .host = "127.0.0.1", .region = "eu-west-1", .limits = limits, .workers = &f->workers};
     struct error error;
     assert_int_equal(http_server_create(&f->loop, &options, &CALLBACKS, f, &f->server, &error), ERR_OK);
 }
@@ -703,7 +706,8 @@ static void two_servers_share_a_port(void **state)
     struct http_options options = {.host = "127.0.0.1",
                                    .port = http_server_port(f->server),
                                    .region = "eu-west-1",
-                                   .limits = HTTP_LIMITS_DEFAULT};
+                                   .limits = HTTP_LIMITS_DEFAULT,
+                                   .workers = &f->workers};
     struct http_server *second;
     struct error error;
     assert_int_equal(http_server_create(&f->loop, &options, &CALLBACKS, f, &second, &error), ERR_OK);
