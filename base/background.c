@@ -8,10 +8,13 @@
 /* ---- the threads ---- */
 
 /* Linux: of the calling thread alone. That it may fail matters little: the work is done all the same. */
-static void be_nice(void)
+void background_lower_priority(void)
 {
-    int nice = getpriority(PRIO_PROCESS, 0) + BACKGROUND_NICE;
-    (void)setpriority(PRIO_PROCESS, 0, nice);
+    static _Thread_local bool is_lowered;
+    if (is_lowered)
+        return;
+    is_lowered = true;
+    (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + BACKGROUND_NICE);
 }
 
 /* NULL: all is over. With the lock, which is given up while it waits. */
@@ -39,7 +42,7 @@ static void *run(void *data)
 {
     struct background *b = data;
     struct background_job *job;
-    be_nice();
+    background_lower_priority();
     pthread_mutex_lock(&b->lock);
     while ((job = take_first(b)) != NULL) {
         pthread_mutex_unlock(&b->lock);

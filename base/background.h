@@ -50,3 +50,6 @@ void background_close(struct background *b, void (*on_close)(void *data), void *
 
 /* The job's first three members are set. */
 void background_run(struct background *b, struct background_job *job);
+
+/* Give the calling thread, which must not be a loop's, the background's priority from now on; again: does nothing. */
+void background_lower_priority(void);

@@ -194,7 +194,7 @@ def run(options, home, port, scratch):
                 return hunt(sluice, options.half_load_minutes * 60, say)
             if options.scans:
                 with sluice.tables(scanned(sluice)["table"]):
-                    return measure_scans(sluice, say)
+                    return measure_scans(sluice, options.quick, say)
             with sluice.tables(ranges(sluice, plan)["table"], sort_key=True):
                 results = full_run(sluice, scratch, plan)
     finally:

@@ -13,8 +13,6 @@ SCANNERS = 8
 SCANNED_KEYS = 350_000  # of 900 bytes: more than a node's block cache
 RATE_SHARE = 0.2
 CALIBRATION_SECONDS = 5
-PHASE_SECONDS = 15
-ROUNDS = 3
 BOUND = 2.0
 OPERATIONS = {"GetItem": "read_latency_us", "PutItem": "write_latency_us"}
 
@@ -31,15 +29,15 @@ def _load(sluice, say):
     settle(sluice.processes(), seconds_max=60)
 
 
-def _phases(sluice, rate, say):
+def _phases(sluice, rate, rounds, seconds, say):
     """{phase: [runs]}, and the scanners' reports."""
     runs, scans = {"alone": [], "beside scans": []}, []
-    for number in range(1, ROUNDS + 1):
+    for number in range(1, rounds + 1):
         settle(sluice.processes())
-        runs["alone"].append(sluice.measure("a", PHASE_SECONDS, rate=rate))
+        runs["alone"].append(sluice.measure("a", seconds, rate=rate))
         scanners = sluice.begin("scan", connections=SCANNERS, **scanned(sluice))
         try:
-            runs["beside scans"].append(sluice.measure("a", PHASE_SECONDS, rate=rate))
+            runs["beside scans"].append(sluice.measure("a", seconds, rate=rate))
         finally:
             scans.append(scanners.finish())
         say(f"round {number}: {scans[-1]['ops_per_s']:.0f} pages per s beside {rate:,} operations")
@@ -50,14 +48,15 @@ def _quantile(runs, operation, quantile):
     return statistics.median(run[OPERATIONS[operation]][quantile] for run in runs)
 
 
-def measure_scans(sluice, say):
+def measure_scans(sluice, is_quick, say):
     """Returns (results, summary, what is violated)."""
     _load(sluice, say)
     rate = max(1, int(RATE_SHARE * sluice.measure("a", CALIBRATION_SECONDS)["ops_per_s"]))
-    runs, scans = _phases(sluice, rate, say)
+    rounds, seconds = (2, 8) if is_quick else (3, 15)
+    runs, scans = _phases(sluice, rate, rounds, seconds, say)
     pages = statistics.median(scan["ops_per_s"] for scan in scans)
     print(f"\n{rate:,} operations per s, half gets and half puts; {SCANNERS} clients scan {pages:.0f} pages of 1 MB "
-          f"per s of another table; medians of {ROUNDS} rounds")
+          f"per s of another table; medians of {rounds} rounds")
     print(f"  {'':<12}{'p50 ms alone':>14}{'beside scans':>14}{'p99 ms alone':>14}{'beside scans':>14}{'ratio':>8}"
           f"{'bound':>8}")
     ratios, violated = {}, []
