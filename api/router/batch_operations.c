@@ -8,7 +8,9 @@
 
 enum {
     BATCH_IN_FLIGHT_MAX = 25,
-    BATCH_ITEMS_BYTES_MAX = 16 * 1024 * 1024, /* of a BatchGetItem's items: their sizes, and as JSON */
+    BATCH_READS_FIRST = 12,              /* as long as nobody knows how large the items are */
+    BATCH_IN_FLIGHT_BYTES = 1024 * 1024, /* another call is begun below this: its share of a turn is small, then */
+    BATCH_ITEMS_BYTES_MAX = 16 * 1024 * 1024, /* of a BatchGetItem's items: as they are stored, and as JSON */
     BATCH_REPLY_BYTES_MAX = 2 * BATCH_ITEMS_BYTES_MAX,
     SCRATCH_BLOCK_BYTES = 64 * 1024,
     SCRATCH_BYTES_MAX = 4 * 1024 * 1024,
@@ -18,9 +20,10 @@ struct batch {
     struct batch_parameters p;
     size_t next; /* of the entries, to begin */
     size_t in_flight;
+    size_t in_flight_bytes; /* of writes */
     size_t done_count;
-    size_t item_bytes;    /* sizes of the items found */
-    size_t kept_bytes;    /* of them as they are kept */
+    size_t found_bytes;   /* of items, as they are stored */
+    size_t found_largest;
     bool is_full;         /* no room for another item */
     bool is_closing;      /* the router is */
     enum err failure;     /* why one was not done */
@@ -170,12 +173,19 @@ static enum err write_responses(struct json_writer *w, struct batch *b)
     return ERR_OK;
 }
 
+static int64_t units_of_entry(const struct batch_entry *entry)
+{
+    enum read_kind kind = entry->table->is_consistent ? READ_STRONG : READ_EVENTUAL;
+    size_t bytes = entry->found.data == NULL ? 0 : item_size_bytes(entry->found);
+    return entry->operation == ITEM_GET ? capacity_read(bytes, kind).milli : entry->write_units_milli;
+}
+
 static int64_t units_of(const struct batch *b, const struct batch_table *table)
 {
     int64_t milli = 0;
     for (size_t i = 0; i < b->p.entry_count; i++)
         if (b->p.entries[i]->table == table && b->p.entries[i]->is_done)
-            milli += b->p.entries[i]->units_milli;
+            milli += units_of_entry(b->p.entries[i]);
     return milli;
 }
 
@@ -231,18 +241,23 @@ static void answer(struct request *r)
         return;
     }
     bool is_whole = b->done_count == b->p.entry_count;
-    offload_answer(r, b->kept_bytes + (is_whole ? 0 : r->body.length), write_answer, on_written);
+    offload_answer(r, b->found_bytes + (is_whole ? 0 : r->body.length), write_answer, on_written);
 }
 
 /* ---- what nodes say ---- */
 
 static void go_on(struct request *r);
 
-static void note_done(struct batch *b, struct batch_entry *entry, int64_t milli)
+static void note_done(struct batch *b, struct batch_entry *entry)
 {
     entry->is_done = true;
-    entry->units_milli = milli;
     b->done_count++;
+}
+
+static void note_written(struct batch *b, struct batch_entry *entry, int64_t milli)
+{
+    entry->write_units_milli = milli;
+    note_done(b, entry);
 }
 
 static void note_failure(struct batch *b, enum err err)
@@ -264,13 +279,13 @@ static void note_refusal(struct request *r, const char *text)
 static bool keep(struct request *r, struct batch_entry *entry, struct slice payload)
 {
     struct batch *b = r->state;
-    size_t size = item_size_bytes(payload);
-    if (b->item_bytes + size > BATCH_ITEMS_BYTES_MAX ||
+    if (b->found_bytes + payload.length > BATCH_ITEMS_BYTES_MAX ||
         !offload_charge(r, OFFLOAD_ANSWER_FACTOR * payload.length))
         return false;
     entry->found = arena_copy(&r->arena, payload);
-    b->item_bytes += size;
-    b->kept_bytes += payload.length;
+    b->found_bytes += payload.length;
+    if (payload.length > b->found_largest)
+        b->found_largest = payload.length;
     return entry->found.data != NULL;
 }
 
@@ -278,11 +293,9 @@ static void take_item(struct batch_entry *entry, const Sluice__Dataplane__ReadRe
                       struct slice payload)
 {
     struct batch *b = entry->request->state;
-    enum read_kind kind = entry->table->is_consistent ? READ_STRONG : READ_EVENTUAL;
-    if (response->status == SLUICE__DATAPLANE__STATUS__NOT_FOUND)
-        note_done(b, entry, capacity_read(0, kind).milli);
-    else if (keep(entry->request, entry, payload))
-        note_done(b, entry, capacity_read(item_size_bytes(payload), kind).milli);
+    b->found_largest = b->found_largest == 0 ? 1 : b->found_largest; /* now something is known */
+    if (response->status == SLUICE__DATAPLANE__STATUS__NOT_FOUND || keep(entry->request, entry, payload))
+        note_done(b, entry);
     else
         b->is_full = true;
 }
@@ -308,10 +321,11 @@ static void on_write(struct item_call *call, enum err err, const ProtobufCMessag
     struct batch *b = r->state;
     const Sluice__Dataplane__WriteResponse *response = (const Sluice__Dataplane__WriteResponse *)header;
     b->in_flight--;
+    b->in_flight_bytes -= entry->call.payload[0].length;
     if (err != ERR_OK)
         note_failure(b, err);
     else if (response->status == SLUICE__DATAPLANE__STATUS__OK)
-        note_done(b, entry, (int64_t)response->write_units_milli);
+        note_written(b, entry, (int64_t)response->write_units_milli);
     else
         note_refusal(r, response->error_text);
     go_on(r);
@@ -355,13 +369,24 @@ static void begin(struct request *r, struct batch_entry *entry)
     entry->call.data = entry;
     entry->request = r;
     b->in_flight++;
+    b->in_flight_bytes += entry->call.payload[0].length;
     item_client_begin(r->router->items, &entry->call);
+}
+
+/* Reads are taken to be as large as the largest that has come so far. */
+static bool has_room(const struct batch *b)
+{
+    size_t calls_max = BATCH_IN_FLIGHT_MAX;
+    if (b->p.operation == BATCH_GET && b->found_largest == 0)
+        calls_max = BATCH_READS_FIRST;
+    size_t bytes = b->in_flight_bytes + b->in_flight * b->found_largest;
+    return b->in_flight < calls_max && bytes < BATCH_IN_FLIGHT_BYTES && !b->is_full && !b->is_closing;
 }
 
 static void go_on(struct request *r)
 {
     struct batch *b = r->state;
-    while (b->next < b->p.entry_count && b->in_flight < BATCH_IN_FLIGHT_MAX && !b->is_full && !b->is_closing)
+    while (b->next < b->p.entry_count && has_room(b))
         begin(r, b->p.entries[b->next++]);
     if (b->in_flight == 0)
         answer(r);
@@ -369,32 +394,60 @@ static void go_on(struct request *r)
 
 /* ---- tables and keys ---- */
 
-static enum err make_keys(const struct request *r, struct error *error)
+/* What keys are made of is copied: a worker does not see the catalog. */
+static enum err find_tables(struct request *r)
 {
     struct batch *b = r->state;
-    for (size_t i = 0; i < b->p.table_count; i++)
-        if (data_table_find(r, b->p.tables[i]->given) == NULL)
+    for (size_t i = 0; i < b->p.table_count; i++) {
+        struct batch_table *to = b->p.tables[i];
+        const struct catalog_table *table = data_table_find(r, to->given);
+        if (table == NULL)
             return ERR_RESOURCE_NOT_FOUND;
-    for (size_t i = 0; i < b->p.entry_count; i++) {
-        struct batch_entry *entry = b->p.entries[i];
-        TRY(batch_entry_key(entry, data_table_find(r, entry->table->given), error));
+        to->space_id = table->space_id;
+        to->schema = table->schema;
+        to->schema.partition.name = arena_copy(&r->arena, table->schema.partition.name);
+        to->schema.sort.name = arena_copy(&r->arena, table->schema.sort.name);
     }
-    return batch_check_duplicates(&b->p, error);
+    return arena_has_failed(&r->arena) ? ERR_NO_MEMORY : ERR_OK;
 }
 
-static void call_nodes(struct request *r, enum err err, const struct error *error)
+/* Perhaps on a worker. */
+static void make_keys(struct request *r)
 {
-    if (err == ERR_OK)
-        go_on(r);
+    struct batch *b = r->state;
+    r->read = ERR_OK;
+    for (size_t i = 0; i < b->p.entry_count && r->read == ERR_OK; i++)
+        r->read = batch_entry_key(b->p.entries[i], &r->read_error);
+    if (r->read == ERR_OK)
+        r->read = batch_check_duplicates(&b->p, &r->read_error);
+}
+
+static void on_keys(struct request *r, enum err err)
+{
+    if (err != ERR_OK || r->router->is_closing)
+        fail(r, ERR_SERVICE_UNAVAILABLE, NULL);
+    else if (r->read != ERR_OK)
+        fail(r, r->read, reading_words(r, r->read, &r->read_error));
     else
-        fail(r, err, reading_words(r, err, error));
+        go_on(r);
+}
+
+static void call_nodes(struct request *r, enum err err)
+{
+    if (err != ERR_OK) {
+        fail(r, err, NULL);
+    } else if (offload_is_due(r->body.length)) {
+        offload_run(r, r->deadline_us, make_keys, on_keys);
+    } else {
+        make_keys(r);
+        on_keys(r, ERR_OK);
+    }
 }
 
 static void on_news(enum err err, void *data)
 {
     struct request *r = data;
-    struct error error = {.code = ERR_OK};
-    call_nodes(r, make_keys(r, &error), &error);
+    call_nodes(r, find_tables(r));
 }
 
 /* Perhaps on a worker. */
@@ -411,7 +464,6 @@ enum err batch_operation_read(struct request *r, struct error *error)
 void batch_operation_run(struct request *r)
 {
     struct router_metrics *m = &r->router->metrics;
-    struct error error = {.code = ERR_OK};
     metric_increment(r->operation->kind == BATCH_GET ? &m->batch_gets : &m->batch_writes);
     if (r->read != ERR_OK) {
         if (r->state != NULL)
@@ -419,7 +471,7 @@ void batch_operation_run(struct request *r)
         reading_refuse(r);
         return;
     }
-    enum err err = make_keys(r, &error);
+    enum err err = find_tables(r);
     if (err != ERR_RESOURCE_NOT_FOUND || data_table_wait(r, on_news) != ERR_OK)
-        call_nodes(r, err, &error);
+        call_nodes(r, err);
 }

@@ -262,14 +262,14 @@ void batch_parameters_deinit(struct batch_parameters *b)
 
 /* ---- step 5: keys ---- */
 
-enum err batch_entry_key(struct batch_entry *entry, const struct catalog_table *table, struct error *error)
+enum err batch_entry_key(struct batch_entry *entry, struct error *error)
 {
-    const struct key_schema *schema = &table->schema;
+    const struct key_schema *schema = &entry->table->schema;
     struct key_fault fault = {0};
     bool is_put = entry->operation == ITEM_PUT;
     if (!entry->is_item_given)
         return item_key_fault(is_put, KEY_EXTRA, &fault, error); /* null in a list of keys */
-    enum key_status status = key_encode(schema, table->space_id, entry->item,
+    enum key_status status = key_encode(schema, entry->table->space_id, entry->item,
                                         is_put ? KEY_FROM_ITEM : KEY_FROM_KEY, &entry->key, &fault);
     if (status != KEY_OK)
         return item_key_fault(is_put, status, &fault, error);

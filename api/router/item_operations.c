@@ -15,7 +15,7 @@ struct item_state {
     uint8_t request_id[REQUEST_ID_BYTES];
     /* The answer. */
     struct slice item; /* data NULL: none */
-    int64_t units_milli;
+    int64_t write_units_milli;
     bool has_failed_condition;
     struct buffer body;
 };
@@ -38,10 +38,14 @@ static void fail(struct request *r, enum err code, const char *text)
 static void write_capacity(struct json_writer *w, const struct item_state *s)
 {
     const struct item_parameters *p = &s->parameters;
+    enum read_kind kind = p->is_consistent ? READ_STRONG : READ_EVENTUAL;
+    int64_t milli = s->write_units_milli;
     if (p->capacity == CAPACITY_NONE)
         return;
+    if (p->operation == ITEM_GET)
+        milli = capacity_read(s->item.data == NULL ? 0 : item_size_bytes(s->item), kind).milli;
     json_write_name(w, "ConsumedCapacity");
-    consumed_capacity_write(w, p->capacity, p->table, s->units_milli);
+    consumed_capacity_write(w, p->capacity, p->table, milli);
 }
 
 static enum err project(struct request *r, struct slice *item)
@@ -118,16 +122,12 @@ static void on_read(struct item_call *call, enum err err, const ProtobufCMessage
                     struct slice payload)
 {
     struct request *r = call->data;
-    struct item_state *s = r->state;
     if (err != ERR_OK) {
         fail(r, ERR_INTERNAL, NULL);
         return;
     }
     const Sluice__Dataplane__ReadResponse *response = (const Sluice__Dataplane__ReadResponse *)header;
-    enum read_kind kind = s->parameters.is_consistent ? READ_STRONG : READ_EVENTUAL;
-    bool is_there = response->status != SLUICE__DATAPLANE__STATUS__NOT_FOUND;
-    s->units_milli = capacity_read(is_there ? item_size_bytes(payload) : 0, kind).milli;
-    answer_item(r, is_there ? payload : SLICE_EMPTY);
+    answer_item(r, response->status == SLUICE__DATAPLANE__STATUS__NOT_FOUND ? SLICE_EMPTY : payload);
 }
 
 static void on_write(struct item_call *call, enum err err, const ProtobufCMessage *header,
@@ -145,7 +145,7 @@ static void on_write(struct item_call *call, enum err err, const ProtobufCMessag
         return;
     }
     s->has_failed_condition = response->status == SLUICE__DATAPLANE__STATUS__CONDITION_FAILED;
-    s->units_milli = response->write_units_milli;
+    s->write_units_milli = response->write_units_milli;
     answer_item(r, response->has_attributes ? payload : SLICE_EMPTY);
 }
 
