@@ -54,7 +54,7 @@ static enum err is_condition_met(const struct evaluation *e, bool *ret_is_met)
     }
     struct program condition;
     TRY(program_open(e->request->condition, PROGRAM_CONDITION, &condition));
-    return condition_evaluate(&condition, e->has_old ? e->old_item : SLICE_EMPTY, ret_is_met);
+    return condition_evaluate(&condition, e->has_old ? e->old_item : SLICE_EMPTY, e->arena, ret_is_met);
 }
 
 static enum err compute_update(struct evaluation *e, struct error *error)
