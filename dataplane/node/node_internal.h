@@ -89,7 +89,7 @@ struct replica {
 };
 
 /* Reads of ranges that are too long for the loop: a few at once, each with a snapshot. */
-enum { RANGES_IN_BACKGROUND = 2 };
+enum { RANGES_IN_BACKGROUND = 2, BACKGROUND_THREADS = 3 };
 
 struct range_line {
     struct range_read *first;
@@ -161,7 +161,8 @@ struct shard {
     struct flushing *flushing; /* NULL: none is under way */
     uint64_t drain_until_us;
     struct range_line ranges;
-    struct background background; /* for them */
+    struct background background; /* for them, and for */
+    uint32_t computations;        /* of writes, under way: request_compute.c */
     struct shard_signal drain, drained, close, tick;
     atomic_bool is_tick_under_way;
 

@@ -204,7 +204,7 @@ static enum err fill(struct shard *s, struct metrics *metrics)
     }
     TRY(metrics_add(metrics, &node_metric_table, NULL, &s->metrics));
     TRY(metrics_add(metrics, &wire_metric_table, NULL, &s->wire_metrics));
-    TRY(background_open(&s->background, s->loop, RANGES_IN_BACKGROUND));
+    TRY(background_open(&s->background, s->loop, BACKGROUND_THREADS));
     s->peers = peers_create(s->loop, identity(n), &s->wire_metrics);
     return s->peers == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
