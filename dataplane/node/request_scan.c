@@ -18,7 +18,8 @@
 enum {
     TURN_US = 2 * 1000, /* of one turn of the loop, for all ranges */
     LOOP_WORK_BYTES_MAX =
-        256 * 1024, /* that a filter may look at in 4 KB of rows, to be evaluated on the loop */
+        1024 * 1024, /* of filters on the loop (program_work_bytes), in one slice and on one row */
+    SLICE_BYTES = 64 * 1024,
     BACKGROUND_US = 100 * 1000,
     WAITING_MAX = 256,
 };
@@ -42,6 +43,8 @@ struct range_read {
     struct buffer begin;             /* what is left of the range */
     struct buffer end;
     struct buffer rest;
+    struct buffer row; /* that was put back, as a bound of what is left */
+    bool is_put_back;
     struct range_page page;
     uint8_t filter[];
 };
@@ -113,15 +116,37 @@ static void destroy(struct range_read *read)
     buffer_deinit(&read->begin);
     buffer_deinit(&read->end);
     buffer_deinit(&read->rest);
+    buffer_deinit(&read->row);
     range_page_deinit(&read->page);
     memory_free(read);
 }
 
 /* ---- slices ---- */
 
+/* A filter that would look at so many bytes, of a row or of all rows of a slice, is not for the loop. */
+static bool is_heavy(const struct range_page *page, size_t bytes)
+{
+    return page->has_filter && program_work_bytes(&page->filter, bytes) > LOOP_WORK_BYTES_MAX;
+}
+
+/* A large row that the loop has come upon: the background begins with it. */
+static void put_back(struct range_read *read, struct slice key)
+{
+    read->is_put_back = true;
+    buffer_clear(&read->row);
+    buffer_append(&read->row, key);
+    if (read->is_reverse) /* `end` is exclusive */
+        buffer_append_u8(&read->row, 0);
+}
+
 static bool on_row(void *data, struct slice key, struct slice stored)
 {
-    return range_page_add(data, key, stored);
+    struct range_read *read = data;
+    bool is_on_loop = read->snapshot == NULL;
+    if (!is_on_loop || !is_heavy(&read->page, stored.length))
+        return range_page_add(&read->page, key, stored);
+    put_back(read, key);
+    return false;
 }
 
 static enum err read_slice(struct range_read *read, bool is_cached_only)
@@ -135,15 +160,17 @@ static enum err read_slice(struct range_read *read, bool is_cached_only)
         .keeps_blocks = read->is_narrow,
     };
     enum store_scan_end end;
-    TRY(store_scan_slice(read->shard->store, &scan, on_row, &read->page, &end, &read->rest));
+    TRY(store_scan_slice(read->shard->store, &scan, on_row, read, &end, &read->rest));
     TRY(read->page.err);
     read->is_exhausted = end == STORE_SCAN_DONE;
     read->needs_disk = end == STORE_SCAN_INCOMPLETE;
     struct buffer *left = read->is_reverse ? &read->end : &read->begin;
+    struct buffer *next = read->is_put_back ? &read->row : &read->rest;
     struct buffer was = *left;
-    *left = read->rest;
-    read->rest = was;
-    return ERR_OK;
+    *left = *next;
+    *next = was;
+    read->is_put_back = false;
+    return buffer_has_failed(left) ? ERR_NO_MEMORY : ERR_OK;
 }
 
 static bool is_done(const struct range_read *read)
@@ -265,11 +292,6 @@ static void get_in_line(struct range_read *read)
 
 /* ---- on the loop ---- */
 
-static bool is_light(const struct range_page *page)
-{
-    return !page->has_filter || program_work_bytes(&page->filter, 4096) <= LOOP_WORK_BYTES_MAX;
-}
-
 /* Whether this turn has time for a slice. */
 static bool has_turn_time(struct shard *s)
 {
@@ -293,7 +315,7 @@ static enum err read_on_loop(struct range_read *read)
 static void run(struct range_read *read)
 {
     enum err err = ERR_OK;
-    if (!is_done(read) && is_light(&read->page) && has_turn_time(read->shard))
+    if (!is_done(read) && !is_heavy(&read->page, SLICE_BYTES) && has_turn_time(read->shard))
         err = read_on_loop(read);
     if (err == ERR_OK && !is_done(read)) {
         get_in_line(read);
@@ -357,6 +379,7 @@ static struct range_read *create(struct replica *r, const Sluice__Dataplane__Ran
     buffer_init(&read->begin, KEY_BYTES_MAX + 1);
     buffer_init(&read->end, KEY_BYTES_MAX + 1);
     buffer_init(&read->rest, KEY_BYTES_MAX + 1);
+    buffer_init(&read->row, KEY_BYTES_MAX + 1);
     range_page_init(&read->page);
     set_bounds(read, request);
     read->page.items_max = request->items_max;

@@ -13,7 +13,6 @@ struct evaluation {
     struct arena *arena;
     bool has_old;
     struct slice old_item;
-    size_t old_bytes;       /* of it, as DynamoDB counts */
     uint64_t pending_index; /* of the write that old_item comes from; 0: it is applied */
     struct row_version version;
     struct write_outcome outcome;
@@ -26,7 +25,6 @@ static enum err open_image(struct slice image, struct evaluation *e)
     if (envelope.is_sealed)
         return ERR_CORRUPT; /* nothing seals yet: such a row is not ours */
     e->old_item = envelope.body;
-    e->old_bytes = item_size_bytes(envelope.body);
     e->version.write_time_us = envelope.write_time_us;
     return ERR_OK;
 }
@@ -97,7 +95,8 @@ static enum err compute_attributes(struct evaluation *e, struct write_answer *an
 
 static uint32_t units_milli(const struct evaluation *e, size_t attempted_bytes)
 {
-    size_t bytes = e->old_bytes > attempted_bytes ? e->old_bytes : attempted_bytes;
+    size_t old_bytes = e->outcome.old_bytes;
+    size_t bytes = old_bytes > attempted_bytes ? old_bytes : attempted_bytes;
     return (uint32_t)capacity_write(bytes, WRITE_COST_PLAIN).milli;
 }
 
@@ -105,8 +104,7 @@ static enum err refuse(struct evaluation *e, enum write_status status, struct wr
 {
     answer->status = status;
     answer->after_index = e->pending_index;
-    answer->write_units_milli =
-        units_milli(e, e->request->kind == WRITE_PUT ? item_size_bytes(e->request->item) : 0);
+    answer->write_units_milli = units_milli(e, e->request->kind == WRITE_PUT ? e->outcome.new_bytes : 0);
     if (status == WRITE_STATUS_CONDITION_FAILED && e->request->return_old_on_condition_failure &&
         e->has_old) {
         answer->has_attributes = true;

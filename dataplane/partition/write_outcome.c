@@ -51,15 +51,15 @@ static enum err compute_new(const struct computation *c, struct write_outcome *o
     case WRITE_PUT:
         o->has_new = true;
         o->new_item = c->request->item;
-        break;
+        break; /* its size is known */
     case WRITE_DELETE:
         o->has_new = false;
         break;
     case WRITE_UPDATE:
         TRY(compute_update(c, o, error));
+        o->new_bytes = o->has_new ? item_size_bytes(o->new_item) : 0;
         break;
     }
-    o->new_bytes = o->has_new ? item_size_bytes(o->new_item) : 0;
     if (o->new_bytes > ITEM_BYTES_MAX)
         return error_set(error, ERR_VALIDATION, "%s",
                          c->request->kind == WRITE_PUT ? TOO_LARGE_PUT : TOO_LARGE_UPDATE);
@@ -70,7 +70,11 @@ enum err write_compute(const struct write_request *request, bool has_old, struct
                        struct arena *arena, struct write_outcome *ret_outcome)
 {
     const struct computation c = {request, has_old, old_item, arena};
-    struct write_outcome o = {.version = ret_outcome->version};
+    struct write_outcome o = {
+        .version = ret_outcome->version,
+        .old_bytes = has_old ? item_size_bytes(old_item) : 0,
+        .new_bytes = request->kind == WRITE_PUT ? item_size_bytes(request->item) : 0,
+    };
     struct error error;
     TRY(is_condition_met(&c, &o.is_met));
     enum err err = o.is_met ? compute_new(&c, &o, &error) : ERR_OK;

@@ -27,7 +27,8 @@ struct write_outcome {
     bool is_met;
     bool has_new;
     struct slice new_item;
-    size_t new_bytes;       /* of it, as DynamoDB counts */
+    size_t old_bytes;       /* of the old item, as DynamoDB counts; 0: there is none */
+    size_t new_bytes;       /* of the new one; of a PUT also when it is refused */
     const char *error_text; /* words, when request and item do not fit; else NULL */
 };
 
@@ -47,6 +48,7 @@ struct write_request {
 
 /* old_item  empty: there is none (has_old says so)
  * arena     what the outcome points to, beside the request and the old item
+ * ret_outcome  its version stays as it is
  *
  * ERR_CORRUPT    the old item or a program does not decode.
  * ERR_NO_MEMORY  arena exhausted. */

@@ -227,6 +227,7 @@ static void outcome_encode(const struct write_outcome *o, struct buffer *to)
     buffer_append_u64(to, o->version.write_time_us);
     buffer_append_u8(to, o->is_met);
     buffer_append_u8(to, o->has_new);
+    buffer_append_u64(to, o->old_bytes);
     buffer_append_u64(to, o->new_bytes);
     buffer_append(to, o->new_item);
 }
@@ -239,6 +240,7 @@ static struct write_outcome outcome_decode(struct slice bytes)
     o.version.write_time_us = reader_u64(&r);
     o.is_met = reader_u8(&r) != 0;
     o.has_new = reader_u8(&r) != 0;
+    o.old_bytes = (size_t)reader_u64(&r);
     o.new_bytes = (size_t)reader_u64(&r);
     o.new_item = reader_rest(&r);
     return o;
