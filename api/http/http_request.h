@@ -42,7 +42,7 @@ struct http_response {
     int status;
     struct slice content_type; /* empty: as the request, for the two that DynamoDB knows, else JSON 1.0 */
     struct buffer *body;       /* its bytes are taken, the buffer is empty afterwards; NULL: no body */
-    bool is_last; /* close the connection afterwards */
+    bool is_last;              /* close the connection afterwards */
 };
 
 /* Answer, now or later, once. The request is gone afterwards, and so are all slices of it. Adds x-amzn-RequestId,

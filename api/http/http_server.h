@@ -36,8 +36,9 @@ extern const struct metric_table http_metric_table;
 struct http_limits {
     size_t body_bytes_max;    /* of one request */
     size_t body_budget_bytes; /* of all requests of this server */
-    size_t reply_budget_bytes; /* of all answers that are not sent yet; those up to WORKERS_BYTES_MIN do not count */
-    size_t connection_bytes;  /* memory of a connection: the head must fit, a body arrives in such pieces */
+    size_t
+        reply_budget_bytes; /* of all answers that are not sent yet; those up to WORKERS_BYTES_MIN do not count */
+    size_t connection_bytes; /* memory of a connection: the head must fit, a body arrives in such pieces */
     unsigned connections_max;
     uint64_t request_timeout_us; /* from the request line to the end of the body */
     uint64_t idle_timeout_us;    /* from a connection's start or its last answer to the next request line */

@@ -110,9 +110,7 @@ static void count(struct http_request *r, const struct packing *p)
     metric_record(&m->request, clock_boot_us() - r->began_us);
     if (p->encoding != HTTP_IDENTITY)
         metric_increment(&m->compressed);
-    metric_increment(r->status < 400   ? &m->status_2xx
-                     : r->status < 500 ? &m->status_4xx
-                                       : &m->status_5xx);
+    metric_increment(r->status < 400 ? &m->status_2xx : r->status < 500 ? &m->status_4xx : &m->status_5xx);
 }
 
 /* ---- the way ---- */
@@ -172,11 +170,8 @@ static bool begin_packing(struct http_request *r, const struct packing *from)
     if (p == NULL)
         return false;
     p->packing = *from;
-    p->job = (struct worker_job){.work = on_work,
-                                 .done = on_done,
-                                 .is_wanted = is_wanted,
-                                 .deadline_us = UINT64_MAX,
-                                 .data = r};
+    p->job = (struct worker_job){
+        .work = on_work, .done = on_done, .is_wanted = is_wanted, .deadline_us = UINT64_MAX, .data = r};
     r->packing = p;
     workers_run(r->server->workers, &p->job);
     return true;

@@ -4,12 +4,15 @@
 #include "api/router/data_table.h"
 #include "api/router/offload.h"
 #include "api/router/reading.h"
+#include "base/clock.h"
 #include "dataplane/expression/projection.h"
 
 enum {
     BATCH_IN_FLIGHT_MAX = 25,
-    BATCH_READS_FIRST = 12,              /* as long as nobody knows how large the items are */
-    BATCH_IN_FLIGHT_BYTES = 1024 * 1024, /* another call is begun below this: its share of a turn is small, then */
+    /* Answers of many large items may all come in one turn of the loop. */
+    BATCH_LARGE_READS_MAX = 12,
+    BATCH_READ_BYTES_MAX = 1024 * 1024,       /* of those beyond, as far as it is known how large items are */
+    BATCH_TURN_BYTES_MAX = 1024 * 1024,       /* of writes begun in one turn; the next ones in later turns */
     BATCH_ITEMS_BYTES_MAX = 16 * 1024 * 1024, /* of a BatchGetItem's items: as they are stored, and as JSON */
     BATCH_REPLY_BYTES_MAX = 2 * BATCH_ITEMS_BYTES_MAX,
     SCRATCH_BLOCK_BYTES = 64 * 1024,
@@ -20,9 +23,11 @@ struct batch {
     struct batch_parameters p;
     size_t next; /* of the entries, to begin */
     size_t in_flight;
-    size_t in_flight_bytes; /* of writes */
+    size_t turn_bytes;         /* of writes begun in this turn */
+    struct loop_timer in_turn; /* for the others */
+    bool waits_for_turn;
     size_t done_count;
-    size_t found_bytes;   /* of items, as they are stored */
+    size_t found_bytes; /* of items, as they are stored */
     size_t found_largest;
     bool is_full;         /* no room for another item */
     bool is_closing;      /* the router is */
@@ -321,7 +326,6 @@ static void on_write(struct item_call *call, enum err err, const ProtobufCMessag
     struct batch *b = r->state;
     const Sluice__Dataplane__WriteResponse *response = (const Sluice__Dataplane__WriteResponse *)header;
     b->in_flight--;
-    b->in_flight_bytes -= entry->call.payload[0].length;
     if (err != ERR_OK)
         note_failure(b, err);
     else if (response->status == SLUICE__DATAPLANE__STATUS__OK)
@@ -369,26 +373,47 @@ static void begin(struct request *r, struct batch_entry *entry)
     entry->call.data = entry;
     entry->request = r;
     b->in_flight++;
-    b->in_flight_bytes += entry->call.payload[0].length;
+    b->turn_bytes += entry->call.payload[0].length;
     item_client_begin(r->router->items, &entry->call);
 }
 
 /* Reads are taken to be as large as the largest that has come so far. */
 static bool has_room(const struct batch *b)
 {
-    size_t calls_max = BATCH_IN_FLIGHT_MAX;
-    if (b->p.operation == BATCH_GET && b->found_largest == 0)
-        calls_max = BATCH_READS_FIRST;
-    size_t bytes = b->in_flight_bytes + b->in_flight * b->found_largest;
-    return b->in_flight < calls_max && bytes < BATCH_IN_FLIGHT_BYTES && !b->is_full && !b->is_closing;
+    if (b->is_full || b->is_closing || b->waits_for_turn || b->in_flight >= BATCH_IN_FLIGHT_MAX)
+        return false;
+    if (b->p.operation == BATCH_WRITE || b->in_flight < BATCH_LARGE_READS_MAX)
+        return true;
+    return b->found_largest > 0 && b->in_flight * b->found_largest < BATCH_READ_BYTES_MAX;
+}
+
+static void on_next_turn(struct loop_timer *timer)
+{
+    struct request *r = timer->data;
+    struct batch *b = r->state;
+    b->waits_for_turn = false;
+    b->turn_bytes = 0;
+    b->is_closing |= r->router->is_closing;
+    go_on(r);
+}
+
+static void wait_for_turn(struct request *r)
+{
+    struct batch *b = r->state;
+    b->waits_for_turn = true;
+    b->in_turn = (struct loop_timer){.fire = on_next_turn, .data = r};
+    loop_timer_start(r->router->loop, &b->in_turn, clock_boot_us());
 }
 
 static void go_on(struct request *r)
 {
     struct batch *b = r->state;
-    while (b->next < b->p.entry_count && has_room(b))
+    while (b->next < b->p.entry_count && has_room(b)) {
         begin(r, b->p.entries[b->next++]);
-    if (b->in_flight == 0)
+        if (b->turn_bytes >= BATCH_TURN_BYTES_MAX)
+            wait_for_turn(r);
+    }
+    if (b->in_flight == 0 && !b->waits_for_turn)
         answer(r);
 }
 

@@ -68,7 +68,8 @@ void operation_control(struct request *r)
         return;
     }
     if (r->body.length > CONTROL_BODY_BYTES_MAX) {
-        answer_error(r, ERR_REQUEST_TOO_LARGE, "The body of an operation on tables must not be longer than 1 MB");
+        answer_error(r, ERR_REQUEST_TOO_LARGE,
+                     "The body of an operation on tables must not be longer than 1 MB");
         return;
     }
     char *request_id = arena_string(&r->arena, http_request_id(r->http));

@@ -47,11 +47,8 @@ void offload_run(struct request *r, uint64_t deadline_us, void (*work)(struct re
 {
     r->offload.work = work;
     r->offload.done = done;
-    r->offload.job = (struct worker_job){.work = on_work,
-                                         .done = on_done,
-                                         .is_wanted = is_wanted,
-                                         .deadline_us = deadline_us,
-                                         .data = r};
+    r->offload.job = (struct worker_job){
+        .work = on_work, .done = on_done, .is_wanted = is_wanted, .deadline_us = deadline_us, .data = r};
     workers_run(&r->router->workers, &r->offload.job);
 }
 

@@ -6,7 +6,11 @@
 #include "api/json/attribute_reader.h"
 #include "api/json/field.h"
 
-enum { NAMES_MAX = 4096 }; /* more than an expression of 4 KB can use */
+enum {
+    NAMES_MAX = 4096, /* more than an expression of 4 KB can use */
+    /* A builder makes room for a text as it stands in the body: \u0001 is six bytes there, one in the item. */
+    ITEM_ROOM_BYTES = ITEM_ENCODED_BYTES_MAX + 6 * ITEM_BYTES_MAX,
+};
 
 void reading_init(struct reading *at, struct request *r, void *parameters)
 {
@@ -43,8 +47,7 @@ enum err reading_body(struct reading *at, const struct model_hook *hooks, size_t
 {
     struct request *r = at->r;
     const struct model_options options = {.hooks = hooks, .hook_count = hook_count, .data = at};
-    return model_read(r->model, r->body, &options, &r->arena, &at->members,
-                      &r->model_words);
+    return model_read(r->model, r->body, &options, &r->arena, &at->members, &r->model_words);
 }
 
 const char *reading_words(const struct request *r, enum err err, const struct error *error)
@@ -68,7 +71,7 @@ void reading_refuse(struct request *r)
 
 void reading_scratch_init(struct reading_scratch *scratch)
 {
-    item_builder_init(&scratch->builder, ITEM_ENCODED_BYTES_MAX);
+    item_builder_init(&scratch->builder, ITEM_ROOM_BYTES);
     item_builder_init(&scratch->values_builder, VALUES_BYTES_MAX);
 }
 
@@ -174,7 +177,8 @@ enum err reading_values(struct reading *at, struct expression_substitutions *to)
     struct arena *arena = &at->r->arena;
     struct slice item = SLICE_EMPTY;
     TRY(postpone(
-        at, "", attribute_read_item_copy(at->json, &at->r->scratch->values_builder, arena, &item, at->error)));
+        at, "",
+        attribute_read_item_copy(at->json, &at->r->scratch->values_builder, arena, &item, at->error)));
     struct expression_substitution *list = arena_alloc(arena, (item_count(item) + 1) * sizeof *list);
     if (list == NULL)
         return ERR_NO_MEMORY;

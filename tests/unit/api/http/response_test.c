@@ -132,8 +132,8 @@ static int ask(struct fixture *f, const char *accept)
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-    snprintf(text, sizeof text, "POST / HTTP/1.1\r\nHost: h\r\nAccept-Encoding: %s\r\nContent-Length: 2\r\n\r\n{}",
-             accept);
+    snprintf(text, sizeof text,
+             "POST / HTTP/1.1\r\nHost: h\r\nAccept-Encoding: %s\r\nContent-Length: 2\r\n\r\n{}", accept);
     assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
     f->request = NULL;
     for (int i = 0; i < 5000 && f->request == NULL; i++)
@@ -178,8 +178,8 @@ static bool receive(struct fixture *f, int fd)
         f->reply_bytes += got > 0 ? (size_t)got : 0;
         f->reply[f->reply_bytes] = '\0';
         const char *end = strstr(f->reply, "\r\n\r\n");
-        if (end != NULL && f->reply_bytes >=
-                               (size_t)(end + 4 - f->reply) + strtoul(header(f, "Content-Length"), NULL, 10))
+        if (end != NULL &&
+            f->reply_bytes >= (size_t)(end + 4 - f->reply) + strtoul(header(f, "Content-Length"), NULL, 10))
             return true;
     }
     return false;
