@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/schedule.h"
 
 enum { JOBS = 1000 };
 
@@ -86,7 +87,7 @@ static void work_is_done_elsewhere_at_low_priority_and_comes_home(void **state)
     assert_int_equal(done_count, 1);
     assert_false(pthread_equal(t.worker, pthread_self()));
     int ours = getpriority(PRIO_PROCESS, 0);
-    assert_int_equal(t.nice, ours + BACKGROUND_NICE > 19 ? 19 : ours + BACKGROUND_NICE);
+    assert_int_equal(t.nice, ours + SCHEDULE_NICE > 19 ? 19 : ours + SCHEDULE_NICE);
     end(f);
 }
 
