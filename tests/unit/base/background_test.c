@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <pthread.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/schedule.h"
@@ -121,7 +121,7 @@ static void a_job_may_be_given_again_when_it_is_home(void **state)
 
 static void sleep_a_little(struct background_job *job)
 {
-    usleep(2000);
+    poll(NULL, 0, 2);
 }
 
 static void what_was_given_is_done_before_it_closes(void **state)
