@@ -1,21 +1,11 @@
 #include "base/background.h"
 
 #include <signal.h>
-#include <sys/resource.h>
 
 #include "base/assert.h"
+#include "base/schedule.h"
 
 /* ---- the threads ---- */
-
-/* Linux: of the calling thread alone. That it may fail matters little: the work is done all the same. */
-void background_lower_priority(void)
-{
-    static _Thread_local bool is_lowered;
-    if (is_lowered)
-        return;
-    is_lowered = true;
-    (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + BACKGROUND_NICE);
-}
 
 /* NULL: all is over. With the lock, which is given up while it waits. */
 static struct background_job *take_first(struct background *b)
@@ -42,7 +32,7 @@ static void *run(void *data)
 {
     struct background *b = data;
     struct background_job *job;
-    background_lower_priority();
+    schedule_stand_back();
     pthread_mutex_lock(&b->lock);
     while ((job = take_first(b)) != NULL) {
         pthread_mutex_unlock(&b->lock);

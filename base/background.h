@@ -3,7 +3,7 @@
  *     background_run -> line, first in first out -> a thread: work() -> the loop: done()
  *
  * libuv's pool is for what a request waits for, a row from the disk; what takes milliseconds of CPU, a scan, comes here. The
- * threads are nicer than their process (BACKGROUND_NICE): where processors are short, loops come first, and where
+ * threads are nicer than their process (base/schedule.h): where processors are short, loops come first, and where
  * they are not, nothing is lost. A little is always left for them, so that nothing starves.
  *
  * work() touches nothing but what its job owns. All the rest is for the loop's thread. */
@@ -13,7 +13,7 @@
 
 #include "base/loop.h"
 
-enum { BACKGROUND_THREADS_MAX = 8, BACKGROUND_NICE = 10 };
+enum { BACKGROUND_THREADS_MAX = 8 };
 
 /* Embedded in what it is about; its memory is used until done() was called. */
 struct background_job {
@@ -50,6 +50,3 @@ void background_close(struct background *b, void (*on_close)(void *data), void *
 
 /* The job's first three members are set. */
 void background_run(struct background *b, struct background_job *job);
-
-/* Give the calling thread, which must not be a loop's, the background's priority from now on; again: does nothing. */
-void background_lower_priority(void);

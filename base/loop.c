@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/schedule.h"
 
 enum {
     TURN_SLOW_US = 10000,
@@ -278,6 +279,7 @@ void loop_deinit(struct loop *l)
 
 void loop_run(struct loop *l)
 {
+    schedule_wake_soon();
     l->poll_began_us = loop_read_time(l); /* what was before is no turn */
     l->idle_ns_before = uv_metrics_idle_time(&l->uv);
     l->cpu_us_before =

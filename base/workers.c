@@ -1,8 +1,8 @@
 #include "base/workers.h"
 
 #include "base/assert.h"
-#include "base/background.h"
 #include "base/clock.h"
+#include "base/schedule.h"
 
 static const struct metric_row rows[] = {
 #define METRIC(name, kind, unit, sentence) METRIC_ROW(struct workers_metrics, name, kind, unit, sentence)
@@ -25,7 +25,7 @@ static void show(struct workers *w)
 static void in_pool(uv_work_t *uv)
 {
     struct worker_job *job = uv->data;
-    background_lower_priority(); /* loops come first */
+    schedule_stand_back(); /* loops come first */
     job->begun_us = clock_boot_us();
     job->work(job);
     job->ended_us = clock_boot_us();

@@ -2,7 +2,7 @@
 
 Prints rates, ratios beside their bounds, latencies at half load and the CPU time of every process per
 request; the same as JSON in SLUICE_HOME/bench.json; a one-line summary last. Exits 1 when a ratio is under
-its bound, an operation failed or a read found nothing.
+its bound, an operation failed or a read found nothing. Other kinds of run (README.md) have bounds of their own.
 """
 
 import argparse

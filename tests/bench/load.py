@@ -45,11 +45,15 @@ def run_load(binary, endpoint, identity, **options):
 
 
 class BackgroundLoad:
-    """A run beside other ones, until `finish`; options as run_load's."""
+    """A run beside other ones, until `finish`; options as run_load's.
+
+    Its clients give way to all others: they stand for machines of their own, whose processors the fleet's are not.
+    """
 
     def __init__(self, binary, endpoint, identity, **options):
-        self.process = subprocess.Popen(_command(binary, endpoint, options), env=_environment(identity),
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        command = ["nice", "-n", "10", *_command(binary, endpoint, options)]
+        self.process = subprocess.Popen(command, env=_environment(identity), stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
 
     def finish(self):
         """End it. Returns its report."""

@@ -7,11 +7,12 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <pthread.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/memory.h"
+#include "base/schedule.h"
 
 enum { JOBS = 1000 };
 
@@ -86,7 +87,7 @@ static void work_is_done_elsewhere_at_low_priority_and_comes_home(void **state)
     assert_int_equal(done_count, 1);
     assert_false(pthread_equal(t.worker, pthread_self()));
     int ours = getpriority(PRIO_PROCESS, 0);
-    assert_int_equal(t.nice, ours + BACKGROUND_NICE > 19 ? 19 : ours + BACKGROUND_NICE);
+    assert_int_equal(t.nice, ours + SCHEDULE_NICE > 19 ? 19 : ours + SCHEDULE_NICE);
     end(f);
 }
 
@@ -120,7 +121,7 @@ static void a_job_may_be_given_again_when_it_is_home(void **state)
 
 static void sleep_a_little(struct background_job *job)
 {
-    usleep(2000);
+    poll(NULL, 0, 2);
 }
 
 static void what_was_given_is_done_before_it_closes(void **state)

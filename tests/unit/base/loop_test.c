@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <pthread.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mailbox.h"
@@ -183,7 +183,7 @@ static void slow_turns_are_counted_and_sleep_is_not(void **state)
 
 static void be_descheduled(struct loop_task *task)
 {
-    usleep(15000);
+    poll(NULL, 0, 15);
 }
 
 static void be_busy(struct loop_task *task)
