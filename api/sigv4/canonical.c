@@ -152,17 +152,21 @@ static enum err append_path(struct buffer *to, struct slice path)
     return ERR_OK;
 }
 
+/* Nothing at all was encoded where all names and values are empty. */
+static struct slice piece(const struct buffer *encoded, uint32_t from, uint32_t end)
+{
+    return from == end ? SLICE_EMPTY : slice_make(encoded->data + from, end - from);
+}
+
 /* Parameters sort by their escaped name, then value. */
 static int compare_parameters(const void *a, const void *b, void *context)
 {
     const struct canonical_parameter *p = a, *q = b;
-    const uint8_t *text = ((const struct buffer *)context)->data;
-    int order = slice_compare(slice_make(text + p->name_at, p->value_at - p->name_at),
-                              slice_make(text + q->name_at, q->value_at - q->name_at));
+    int order =
+        slice_compare(piece(context, p->name_at, p->value_at), piece(context, q->name_at, q->value_at));
     if (order != 0)
         return order;
-    return slice_compare(slice_make(text + p->value_at, p->end - p->value_at),
-                         slice_make(text + q->value_at, q->end - q->value_at));
+    return slice_compare(piece(context, p->value_at, p->end), piece(context, q->value_at, q->end));
 }
 
 static void encode_parameter(struct buffer *to, struct slice pair, struct canonical_parameter *ret)
@@ -192,12 +196,11 @@ static enum err append_query(struct canonical_scratch *s, struct slice query)
     qsort_r(s->parameters, count, sizeof(s->parameters[0]), compare_parameters, &s->encoded);
     for (size_t i = 0; i < count; i++) {
         const struct canonical_parameter *p = &s->parameters[i];
-        const uint8_t *text = s->encoded.data;
         if (i > 0)
             buffer_append_u8(&s->text, '&');
-        buffer_append(&s->text, slice_make(text + p->name_at, p->value_at - p->name_at));
+        buffer_append(&s->text, piece(&s->encoded, p->name_at, p->value_at));
         buffer_append_u8(&s->text, '=');
-        buffer_append(&s->text, slice_make(text + p->value_at, p->end - p->value_at));
+        buffer_append(&s->text, piece(&s->encoded, p->value_at, p->end));
     }
     buffer_append_u8(&s->text, '\n');
     return ERR_OK;
