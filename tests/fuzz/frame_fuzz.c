@@ -31,6 +31,33 @@ static const ProtobufCMessageDescriptor *const HEADERS[] = {
     &sluice__controlplane__control_reply__descriptor,
 };
 
+/* Fields that no descriptor names are kept by protobuf-c as they came, those with the impossible number 0 too, which it
+ * reads when it is spelt in two bytes and not when in one. We never pass them on. */
+static void forget_unknown(ProtobufCMessage *message)
+{
+    const ProtobufCMessageDescriptor *descriptor = message->descriptor;
+    message->n_unknown_fields = 0;
+    for (unsigned i = 0; i < descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
+        const uint8_t *at = (const uint8_t *)message + field->offset;
+        if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+            continue;
+        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+            size_t count;
+            ProtobufCMessage *const *parts;
+            memcpy(&count, (const uint8_t *)message + field->quantifier_offset, sizeof count);
+            memcpy(&parts, at, sizeof parts);
+            for (size_t k = 0; k < count; k++)
+                forget_unknown(parts[k]);
+            continue;
+        }
+        ProtobufCMessage *part;
+        memcpy(&part, at, sizeof part);
+        if (part != NULL)
+            forget_unknown(part);
+    }
+}
+
 /* Read once more, what was read and packed is the same. */
 static void check_header(const ProtobufCMessageDescriptor *descriptor, struct slice bytes)
 {
@@ -39,6 +66,7 @@ static void check_header(const ProtobufCMessageDescriptor *descriptor, struct sl
     arena_init(&arena, 1 << 14, BODY_BYTES_MAX * 16);
     ProtobufCMessage *message = proto_unpack(descriptor, bytes, &arena);
     if (message != NULL) {
+        forget_unknown(message);
         proto_append(&first, message);
         message = proto_unpack(descriptor, buffer_view(&first), &arena);
         ASSERT(message != NULL);
