@@ -69,7 +69,8 @@ def run_streams(fleet, key, seeds, operations):
     """The outcomes of streams of so many operations each; one that fails stops the others."""
     stop, results = multiprocessing.Event(), multiprocessing.Queue()
     address = (HOST, fleet.layout.port)
-    workers = [multiprocessing.Process(target=run_stream, args=(address, key, seed, operations, stop, results))
+    workers = [multiprocessing.Process(target=run_stream, args=(address, key, seed, operations, stop, results),
+                                       daemon=True)
                for seed in seeds]
     for worker in workers:
         worker.start()
