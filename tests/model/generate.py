@@ -5,7 +5,7 @@ import random
 
 from tests.model import faults, render, values
 from tests.model.legacy import Legacy
-from tests.model.literals import NAMES, OCTETS, WORDS, binary
+from tests.model.literals import NAMES, OCTETS, binary
 from tests.model.model import Plan
 from tests.model.trees import Trees
 from tests.model.values import content
@@ -107,7 +107,7 @@ class Generator:
         table = self.fat_table
         partition, type_name = table.partition
         value = {type_name: key_pool(table)[0]}
-        sorts = self.rng.sample(SORTS[table.sort[1]][1:], 4) if table.sort else ()
+        sorts = self.rng.sample(SORTS[table.sort[1]][1:], 4)
         keys = [{partition: value, table.sort[0]: {table.sort[1]: text}} for text in sorts]
         puts = [("put", {**key, "f": {"S": "f" * self.rng.randrange(250000, 400000)}}) for key in keys]
         for _ in range(3):

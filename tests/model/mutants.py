@@ -10,9 +10,7 @@ silent does not count. The clean fleet passes the same seeds.
 """
 import argparse
 import pathlib
-import subprocess
 import sys
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))

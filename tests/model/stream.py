@@ -30,6 +30,7 @@ class Outcome:
     retried: int = 0  # requests of which the service said that it did not do them, or not all
     unknown: int = 0  # writes of which it did not know: what they wrote was read back
     seconds_max: float = 0  # of a request
+    slow: list = field(default_factory=list)  # what is known of those that were too slow
     difference: str = None  # of the first answer that was not the model's
     mismatch: str = None  # the same for a person, or why the stream ended
 
@@ -146,11 +147,19 @@ class Stream:
         for _ in range(TRIES):
             start = time.monotonic()
             reply = self.client.call(plan.operation, **request)
-            self.outcome.seconds_max = max(self.outcome.seconds_max, time.monotonic() - start)
+            self.note_time(plan, reply, time.monotonic() - start)
             if not (reply.status == 503 or is_throttled(reply) or (is_harmless and is_undone(reply))):
                 break
             self.outcome.retried += 1
         return reply
+
+    def note_time(self, plan, reply, seconds):
+        outcome = self.outcome
+        outcome.seconds_max = max(outcome.seconds_max, seconds)
+        if reply.status >= 500 or is_undone(reply):
+            at = time.strftime("%H:%M:%S", time.gmtime(time.time() - seconds))
+            outcome.slow.append(f"  seed {outcome.seed}, operation {outcome.done}: {plan.operation} sent at {at} UTC: "
+                                f"{reply.status} after {seconds:.1f} s")
 
     def is_unknown(self, plan, reply, expected):
         """A write that may have been done, or done in part: a machine was too slow."""
@@ -181,6 +190,8 @@ def is_undone(reply):
     """The service was too slow for the request, or for a part of it."""
     if reply.status != 200:
         return reply.status == 500
+    if b'"Unprocessed' not in reply.body:
+        return False
     return any(reply.json.get(name) for name in ("UnprocessedItems", "UnprocessedKeys"))
 
 
