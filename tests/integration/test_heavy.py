@@ -66,7 +66,7 @@ def test_concurrent_heavy_updates_of_one_item_are_not_lost(fleet, tenant, client
     assert computed(fleet) - before >= 20
 
 
-def test_light_writes_of_the_same_item_do_not_wait_and_are_seen(fleet, tenant, client, heavy):
+def test_light_and_heavy_updates_of_one_item_are_all_kept(fleet, tenant, client, heavy):
     put(client, heavy, "mixed", 0, big={"S": TEXT}, n={"N": "0"})
     key = {"pk": {"S": "mixed"}, "sk": {"N": "0"}}
 
