@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "dataplane/item/size.h"
+
 static int compare_entries(const void *a, const void *b)
 {
     const struct expression_entry *x = a, *y = b;
@@ -72,6 +74,14 @@ static enum err check_name(const struct table_source *source, const struct expre
     return ERR_OK;
 }
 
+/* A value's own, without what our encoding adds. */
+static size_t content_bytes(const struct table_source *source, const struct expression_substitution *entry)
+{
+    struct value_view value;
+    bool is_value = source->sign == ':' && value_decode(entry->content, &value);
+    return is_value ? value_size_bytes(value) : entry->content.length;
+}
+
 /* Sorts in memory of the arena; of tokens given twice the first is found. */
 static enum err build(const struct table_source *source, struct arena *arena,
                       struct expression_table **ret_table, size_t *bytes, struct error *error)
@@ -85,7 +95,7 @@ static enum err build(const struct table_source *source, struct arena *arena,
         TRY(check_token(source, s->token, error));
         TRY(check_name(source, s, error));
         entries[i] = (struct expression_entry){s->token, s->content, (uint32_t)i, false, 0, 0};
-        *bytes += s->token.length + s->content.length;
+        *bytes += s->token.length + content_bytes(source, s);
     }
     if (source->count > 1)
         qsort(entries, source->count, sizeof *entries, compare_entries);

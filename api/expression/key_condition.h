@@ -9,7 +9,8 @@ enum { KEY_CONDITIONS_MAX = 2 };
 
 struct key_condition {
     struct slice name;    /* a view into the program, as the values are */
-    enum condition_op op; /* EQUAL, LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, BETWEEN or BEGINS_WITH */
+    enum condition_op op; /* EQUAL, LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, BETWEEN or BEGINS_WITH; of a
+                             KeyConditions parameter another (legacy_condition.h) */
     struct value_view value;
     struct value_view upper; /* BETWEEN's second */
 };

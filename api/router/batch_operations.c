@@ -1,41 +1,21 @@
 /* BatchGetItem, BatchWriteItem: many calls to nodes, some at a time, and one answer. What a node does not do in time
  * goes back to the client as unprocessed, and so does what the answer has no room for. */
-#include "api/router/batch_parameters.h"
+#include "api/router/batch_answer.h"
 #include "api/router/data_table.h"
 #include "api/router/offload.h"
 #include "api/router/reading.h"
 #include "base/clock.h"
-#include "dataplane/expression/projection.h"
 
 enum {
     BATCH_IN_FLIGHT_MAX = 25,
     /* Answers of many large items may all come in one turn of the loop. */
     BATCH_LARGE_READS_MAX = 12,
-    BATCH_READ_BYTES_MAX = 1024 * 1024,       /* of those beyond, as far as it is known how large items are */
-    BATCH_TURN_BYTES_MAX = 1024 * 1024,       /* of writes begun in one turn; the next ones in later turns */
-    BATCH_ITEMS_BYTES_MAX = 16 * 1024 * 1024, /* of a BatchGetItem's items: as they are stored, and as JSON */
-    BATCH_REPLY_BYTES_MAX = 2 * BATCH_ITEMS_BYTES_MAX,
+    BATCH_READ_BYTES_MAX = 1024 * 1024, /* of those beyond, as far as it is known how large items are */
+    BATCH_TURN_BYTES_MAX = 1024 * 1024, /* of writes begun in one turn; the next ones in later turns */
+    BATCH_STORED_BYTES_MAX =
+        16 * 1024 * 1024, /* of the items that a BatchGetItem keeps, as they are stored */
     SCRATCH_BLOCK_BYTES = 64 * 1024,
     SCRATCH_BYTES_MAX = 4 * 1024 * 1024,
-};
-
-struct batch {
-    struct batch_parameters p;
-    size_t next; /* of the entries, to begin */
-    size_t in_flight;
-    size_t turn_bytes;         /* of writes begun in this turn */
-    struct loop_timer in_turn; /* for the others */
-    bool waits_for_turn;
-    size_t done_count;
-    size_t found_bytes; /* of items, as they are stored */
-    size_t found_largest;
-    bool is_full;         /* no room for another item */
-    bool is_closing;      /* the router is */
-    enum err failure;     /* why one was not done */
-    char *refusal;        /* a node's word on a write that it will never take */
-    struct arena scratch; /* for one item */
-    struct buffer body;
-    size_t json_bytes; /* of all tables' items in it */
 };
 
 static void end(struct request *r)
@@ -54,172 +34,6 @@ static void fail(struct request *r, enum err code, const char *text)
 }
 
 /* ---- the answer ---- */
-
-static bool has_unprocessed(const struct batch *b, const struct batch_table *table)
-{
-    for (size_t i = 0; i < b->p.entry_count; i++)
-        if (b->p.entries[i]->table == table && !b->p.entries[i]->is_done)
-            return true;
-    return false;
-}
-
-static void write_keys(struct json_writer *w, const struct batch *b, const struct batch_table *table)
-{
-    json_write_object_begin(w);
-    json_write_name(w, "Keys");
-    json_write_array_begin(w);
-    for (size_t i = 0; i < b->p.entry_count; i++)
-        if (b->p.entries[i]->table == table && !b->p.entries[i]->is_done)
-            json_write_item(w, b->p.entries[i]->item);
-    json_write_array_end(w);
-    if (table->is_consistent) {
-        json_write_name(w, "ConsistentRead");
-        json_write_bool(w, true);
-    }
-    if (table->projection_text.data != NULL) {
-        json_write_name(w, "ProjectionExpression");
-        json_write_string(w, table->projection_text);
-    }
-    if (table->substitutions.has_names) {
-        json_write_name(w, "ExpressionAttributeNames");
-        json_write_object_begin(w);
-        for (size_t i = 0; i < table->substitutions.name_count; i++) {
-            json_write_name_slice(w, table->substitutions.names[i].token);
-            json_write_string(w, table->substitutions.names[i].content);
-        }
-        json_write_object_end(w);
-    }
-    json_write_object_end(w);
-}
-
-static void write_writes(struct json_writer *w, const struct batch *b, const struct batch_table *table)
-{
-    json_write_array_begin(w);
-    for (size_t i = 0; i < b->p.entry_count; i++) {
-        const struct batch_entry *entry = b->p.entries[i];
-        if (entry->table != table || entry->is_done)
-            continue;
-        json_write_object_begin(w);
-        json_write_name(w, entry->operation == ITEM_PUT ? "PutRequest" : "DeleteRequest");
-        json_write_object_begin(w);
-        json_write_name(w, entry->operation == ITEM_PUT ? "Item" : "Key");
-        json_write_item(w, entry->item);
-        json_write_object_end(w);
-        json_write_object_end(w);
-    }
-    json_write_array_end(w);
-}
-
-/* In the form of the request, so that a client can send it as it is. */
-static void write_unprocessed(struct json_writer *w, const struct batch *b)
-{
-    bool is_get = b->p.operation == BATCH_GET;
-    json_write_name(w, is_get ? "UnprocessedKeys" : "UnprocessedItems");
-    json_write_object_begin(w);
-    for (size_t i = 0; i < b->p.table_count; i++) {
-        if (!has_unprocessed(b, b->p.tables[i]))
-            continue;
-        json_write_name_slice(w, b->p.tables[i]->given);
-        if (is_get)
-            write_keys(w, b, b->p.tables[i]);
-        else
-            write_writes(w, b, b->p.tables[i]);
-    }
-    json_write_object_end(w);
-}
-
-static enum err project(struct batch *b, const struct batch_table *table, struct slice item,
-                        struct slice *ret_item)
-{
-    *ret_item = item;
-    if (table->projection.length == 0)
-        return ERR_OK;
-    struct program program;
-    TRY(program_open(buffer_view(&table->projection), PROGRAM_PROJECTION, &program));
-    struct slice projected;
-    arena_reset(&b->scratch);
-    TRY(projection_apply(&program, item, &b->scratch, &projected));
-    *ret_item = projected.data == NULL ? slice_make("", 0) : projected;
-    return ERR_OK;
-}
-
-/* What has no room is unprocessed after all. */
-static enum err write_found(struct json_writer *w, struct batch *b, struct batch_entry *entry)
-{
-    struct json_writer before = *w;
-    size_t length = w->to->length;
-    struct slice item;
-    TRY(project(b, entry->table, entry->found, &item));
-    json_write_item(w, item);
-    size_t added = w->to->length - length;
-    if (b->json_bytes + added <= BATCH_ITEMS_BYTES_MAX) {
-        b->json_bytes += added;
-        return ERR_OK;
-    }
-    buffer_cut(w->to, length);
-    *w = before;
-    entry->is_done = false;
-    return ERR_OK;
-}
-
-static enum err write_responses(struct json_writer *w, struct batch *b)
-{
-    json_write_name(w, "Responses");
-    json_write_object_begin(w);
-    for (size_t i = 0; i < b->p.table_count; i++) {
-        json_write_name_slice(w, b->p.tables[i]->given);
-        json_write_array_begin(w);
-        for (size_t k = 0; k < b->p.entry_count; k++)
-            if (b->p.entries[k]->table == b->p.tables[i] && b->p.entries[k]->found.data != NULL)
-                TRY(write_found(w, b, b->p.entries[k]));
-        json_write_array_end(w);
-    }
-    json_write_object_end(w);
-    return ERR_OK;
-}
-
-static int64_t units_of_entry(const struct batch_entry *entry)
-{
-    enum read_kind kind = entry->table->is_consistent ? READ_STRONG : READ_EVENTUAL;
-    size_t bytes = entry->found.data == NULL ? 0 : item_size_bytes(entry->found);
-    return entry->operation == ITEM_GET ? capacity_read(bytes, kind).milli : entry->write_units_milli;
-}
-
-static int64_t units_of(const struct batch *b, const struct batch_table *table)
-{
-    int64_t milli = 0;
-    for (size_t i = 0; i < b->p.entry_count; i++)
-        if (b->p.entries[i]->table == table && b->p.entries[i]->is_done)
-            milli += units_of_entry(b->p.entries[i]);
-    return milli;
-}
-
-static void write_capacities(struct json_writer *w, const struct batch *b)
-{
-    if (b->p.capacity == CAPACITY_NONE)
-        return;
-    json_write_name(w, "ConsumedCapacity");
-    json_write_array_begin(w);
-    for (size_t i = 0; i < b->p.table_count; i++)
-        consumed_capacity_write(w, b->p.capacity, b->p.tables[i]->given, units_of(b, b->p.tables[i]));
-    json_write_array_end(w);
-}
-
-/* Perhaps on a worker. */
-static enum err write_answer(struct request *r)
-{
-    struct batch *b = r->state;
-    struct json_writer w;
-    buffer_init(&b->body, BATCH_REPLY_BYTES_MAX);
-    json_writer_init(&w, &b->body);
-    json_write_object_begin(&w);
-    if (b->p.operation == BATCH_GET)
-        TRY(write_responses(&w, b));
-    write_unprocessed(&w, b);
-    write_capacities(&w, b);
-    json_write_object_end(&w);
-    return ERR_OK;
-}
 
 static void on_written(struct request *r, enum err err)
 {
@@ -246,7 +60,7 @@ static void answer(struct request *r)
         return;
     }
     bool is_whole = b->done_count == b->p.entry_count;
-    offload_answer(r, b->found_bytes + (is_whole ? 0 : r->body.length), write_answer, on_written);
+    offload_answer(r, b->found_bytes + (is_whole ? 0 : r->body.length), batch_answer_write, on_written);
 }
 
 /* ---- what nodes say ---- */
@@ -284,7 +98,7 @@ static void note_refusal(struct request *r, const char *text)
 static bool keep(struct request *r, struct batch_entry *entry, struct slice payload)
 {
     struct batch *b = r->state;
-    if (b->found_bytes + payload.length > BATCH_ITEMS_BYTES_MAX ||
+    if (b->found_bytes + payload.length > BATCH_STORED_BYTES_MAX ||
         !offload_charge(r, OFFLOAD_ANSWER_FACTOR * payload.length))
         return false;
     entry->found = arena_copy(&r->arena, payload);

@@ -3,9 +3,8 @@
 #include <string.h>
 
 #include "api/json/field.h"
-#include "api/router/reading.h"
 
-enum { PROGRAM_BYTES = 64 * 1024 };
+enum { PROGRAM_BYTES = 8 * 1024 * 1024 };
 
 /* ---- steps 1 and 2: the body against the model ---- */
 
@@ -89,7 +88,7 @@ static enum err read_table_field(struct reading *at, struct batch_parameters *b,
     if (json_string_equals(name, "ExpressionAttributeNames"))
         return reading_names(at, &table->substitutions);
     if (json_string_equals(name, "AttributesToGet"))
-        table->has_attributes_to_get = json_peek(at->json) != JSON_NULL;
+        return reading_attributes(at, &table->attributes_to_get);
     return reading_skip(at);
 }
 
@@ -218,9 +217,10 @@ static enum err check_writes(const struct batch_parameters *b, struct error *err
 
 static enum err parse_projection(struct request *r, struct batch_table *table, struct error *error)
 {
-    const struct reading_parameter old = {"AttributesToGet", table->has_attributes_to_get};
+    const struct reading_parameter old = {"AttributesToGet", table->attributes_to_get.is_given};
     const struct reading_parameter new = {"ProjectionExpression", table->projection_text.data != NULL};
-    TRY(reading_check_legacy(&old, 1, &new, 1, error));
+    TRY(reading_check_mixed(&old, 1, &new, 1, error));
+    TRY(legacy_projection_compile(&table->attributes_to_get, &r->arena, &table->projection, error));
     if (table->projection_text.data == NULL) {
         if (table->substitutions.has_names)
             return error_set(error, ERR_VALIDATION,

@@ -18,7 +18,7 @@ struct batch_table {
     bool is_consistent;
     struct slice projection_text; /* data NULL: none */
     struct expression_substitutions substitutions;
-    bool has_attributes_to_get;
+    struct legacy_names attributes_to_get;
     struct buffer projection; /* program */
 };
 

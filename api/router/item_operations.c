@@ -130,6 +130,11 @@ static void on_read(struct item_call *call, enum err err, const ProtobufCMessage
     answer_item(r, response->status == SLUICE__DATAPLANE__STATUS__NOT_FOUND ? SLICE_EMPTY : payload);
 }
 
+static const char *word_refusal(const struct item_state *s, const char *text)
+{
+    return s->parameters.attribute_updates.is_given ? legacy_update_words(text) : text;
+}
+
 static void on_write(struct item_call *call, enum err err, const ProtobufCMessage *header,
                      struct slice payload)
 {
@@ -141,7 +146,7 @@ static void on_write(struct item_call *call, enum err err, const ProtobufCMessag
     }
     const Sluice__Dataplane__WriteResponse *response = (const Sluice__Dataplane__WriteResponse *)header;
     if (response->status == SLUICE__DATAPLANE__STATUS__INVALID) {
-        fail(r, ERR_VALIDATION, response->error_text);
+        fail(r, ERR_VALIDATION, word_refusal(s, response->error_text));
         return;
     }
     s->has_failed_condition = response->status == SLUICE__DATAPLANE__STATUS__CONDITION_FAILED;

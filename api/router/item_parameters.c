@@ -1,6 +1,5 @@
 #include "api/router/item_parameters.h"
 
-#include "api/router/reading.h"
 #include "dataplane/item/item_builder.h"
 
 enum { PROGRAM_BYTES = 8 * 1024 * 1024 };
@@ -31,11 +30,35 @@ static enum err read_values(void *data, struct json *j, struct error *error)
     return reading_values(at, &p->substitutions);
 }
 
+static enum err read_attributes_to_get(void *data, struct json *j, struct error *error)
+{
+    struct reading *at = reading_hooked(data, j, error);
+    struct item_parameters *p = at->parameters;
+    return reading_attributes(at, &p->attributes_to_get);
+}
+
+static enum err read_attribute_updates(void *data, struct json *j, struct error *error)
+{
+    struct reading *at = reading_hooked(data, j, error);
+    struct item_parameters *p = at->parameters;
+    return reading_updates(at, &p->attribute_updates);
+}
+
+static enum err read_expected(void *data, struct json *j, struct error *error)
+{
+    struct reading *at = reading_hooked(data, j, error);
+    struct item_parameters *p = at->parameters;
+    return reading_conditions(at, "Expected", &p->expected);
+}
+
 static const struct model_hook hooks[] = {
     {.id = MEMBER_ITEM, .read = read_item},
     {.id = MEMBER_KEY, .read = read_item},
     {.id = MEMBER_EXPRESSION_ATTRIBUTE_NAMES, .read = read_names},
     {.id = MEMBER_EXPRESSION_ATTRIBUTE_VALUES, .read = read_values},
+    {.id = MEMBER_ATTRIBUTES_TO_GET, .is_checked = true, .read = read_attributes_to_get},
+    {.id = MEMBER_ATTRIBUTE_UPDATES, .is_checked = true, .read = read_attribute_updates},
+    {.id = MEMBER_EXPECTED, .is_checked = true, .read = read_expected},
 };
 
 /* As dataplane.proto numbers them. */
@@ -44,18 +67,6 @@ static const int return_values_numbers[] = {
     [MODEL_RETURN_VALUE_UPDATED_OLD] = 2, [MODEL_RETURN_VALUE_ALL_NEW] = 3,
     [MODEL_RETURN_VALUE_UPDATED_NEW] = 4,
 };
-
-/* Older than expressions; the bits of `legacy`. */
-static const struct {
-    enum model_member_id id;
-    const char *name;
-} legacy[] = {
-    {MEMBER_ATTRIBUTES_TO_GET, "AttributesToGet"},
-    {MEMBER_ATTRIBUTE_UPDATES, "AttributeUpdates"},
-    {MEMBER_EXPECTED, "Expected"},
-    {MEMBER_CONDITIONAL_OPERATOR, "ConditionalOperator"},
-};
-enum { LEGACY_COUNT = sizeof legacy / sizeof legacy[0] };
 
 static enum err take_members(struct reading *at, struct item_parameters *p)
 {
@@ -70,9 +81,9 @@ static enum err take_members(struct reading *at, struct item_parameters *p)
     p->returns_old_on_failure = model_choice(m, MEMBER_RETURN_VALUES_ON_CONDITION_CHECK_FAILURE,
                                              MODEL_RETURN_VALUES_ON_CONDITION_CHECK_FAILURE_NONE) ==
                                 MODEL_RETURN_VALUES_ON_CONDITION_CHECK_FAILURE_ALL_OLD;
-    for (size_t i = 0; i < LEGACY_COUNT; i++)
-        if (model_has(m, legacy[i].id))
-            p->legacy |= 1u << i;
+    p->has_conditional_operator = model_has(m, MEMBER_CONDITIONAL_OPERATOR);
+    p->is_or = model_choice(m, MEMBER_CONDITIONAL_OPERATOR, MODEL_CONDITIONAL_OPERATOR_AND) ==
+               MODEL_CONDITIONAL_OPERATOR_OR;
     return arena_has_failed(&at->r->arena) ? ERR_NO_MEMORY : ERR_OK;
 }
 
@@ -86,17 +97,20 @@ static enum err check_return_values(const struct item_parameters *p, struct erro
     return error_set(error, ERR_VALIDATION, "ReturnValues can only be ALL_OLD or NONE");
 }
 
-static enum err check_legacy(const struct item_parameters *p, struct error *error)
+static enum err check_mixed(const struct item_parameters *p, struct error *error)
 {
-    struct reading_parameter old[LEGACY_COUNT];
-    for (size_t i = 0; i < LEGACY_COUNT; i++)
-        old[i] = (struct reading_parameter){legacy[i].name, (p->legacy & (1u << i)) != 0};
+    const struct reading_parameter old[] = {
+        {"AttributesToGet", p->attributes_to_get.is_given},
+        {"AttributeUpdates", p->attribute_updates.is_given},
+        {"Expected", p->expected.parameter != NULL},
+        {"ConditionalOperator", p->has_conditional_operator},
+    };
     const struct reading_parameter new[] = {
         {"ProjectionExpression", p->projection_text.data != NULL},
         {"UpdateExpression", p->update_text.data != NULL},
         {"ConditionExpression", p->condition_text.data != NULL},
     };
-    return reading_check_legacy(old, LEGACY_COUNT, new, 3, error);
+    return reading_check_mixed(old, 4, new, 3, error);
 }
 
 static enum err check_substitutions(const struct item_parameters *p, struct error *error)
@@ -134,6 +148,16 @@ static enum err parse_expressions(struct request *r, struct item_parameters *p, 
     return expression_context_check_unused(&context, error);
 }
 
+static enum err compile_legacy(struct request *r, struct item_parameters *p, struct error *error)
+{
+    if (p->has_conditional_operator)
+        TRY(legacy_check_conditional_operator(&p->expected, error));
+    TRY(legacy_projection_compile(&p->attributes_to_get, &r->arena, &p->projection, error));
+    TRY(legacy_updates_compile(&p->attribute_updates, &p->update, error));
+    TRY(legacy_conditions_check(&p->expected, error));
+    return legacy_conditions_compile(&p->expected, p->is_or, &p->condition);
+}
+
 enum err item_parameters_read(struct request *r, enum item_operation operation,
                               struct item_parameters *ret_parameters, struct error *error)
 {
@@ -146,9 +170,10 @@ enum err item_parameters_read(struct request *r, enum item_operation operation,
     reading_init(&at, r, p);
     TRY(reading_body(&at, hooks, sizeof hooks / sizeof hooks[0]));
     TRY(take_members(&at, p));
-    TRY(check_legacy(p, error));
+    TRY(check_mixed(p, error));
     TRY(check_return_values(p, error));
     TRY(reading_finish(&at, error));
+    TRY(compile_legacy(r, p, error));
     TRY(parse_expressions(r, p, error));
     if (operation == ITEM_PUT && item_size_bytes(p->item) > ITEM_BYTES_MAX)
         return error_set(error, ERR_VALIDATION, "Item size has exceeded the maximum allowed size");

@@ -8,8 +8,7 @@
  * facts: the order was observed on DynamoDB (docs/compat.md). */
 #pragma once
 
-#include "api/expression/expression.h"
-#include "api/router/router_internal.h"
+#include "api/router/reading_legacy.h"
 
 enum item_operation { ITEM_GET, ITEM_PUT, ITEM_UPDATE, ITEM_DELETE };
 
@@ -24,7 +23,11 @@ struct item_parameters {
     int values; /* as dataplane.proto numbers them */
     enum capacity_detail capacity;
     bool returns_old_on_failure;
-    unsigned legacy; /* which parameters older than expressions were given, a bit each */
+    /* Older than expressions. */
+    struct legacy_names attributes_to_get;
+    struct legacy_updates attribute_updates;
+    struct legacy_conditions expected;
+    bool has_conditional_operator, is_or;
 };
 
 /* Steps 1 to 3. The programs are released by item_parameters_deinit, also after failure.

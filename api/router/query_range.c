@@ -49,6 +49,16 @@ static enum err refuse_unsupported(struct error *error)
     return error_set(error, ERR_VALIDATION, "Query key condition not supported");
 }
 
+/* KeyConditions may have operators that a KeyConditionExpression has not. */
+static enum err check_indexable(const struct key_condition *condition, struct error *error)
+{
+    enum condition_op op = condition->op;
+    bool is_order = op >= CONDITION_EQUAL && op <= CONDITION_BETWEEN && op != CONDITION_NOT_EQUAL;
+    if (is_order || op == CONDITION_BEGINS_WITH)
+        return ERR_OK;
+    return error_set(error, ERR_VALIDATION, "Attempted conditional constraint is not an indexable operation");
+}
+
 /* ---- bounds ---- */
 
 /* The first key behind all that begin with what is there: the last byte that can be is counted up, what is behind it
@@ -104,6 +114,7 @@ static void bound_by(const struct key_attribute *sort, const struct key_conditio
 static enum err check_sort(const struct key_attribute *sort, const struct key_condition *condition,
                            struct error *error)
 {
+    TRY(check_indexable(condition, error));
     TRY(check_value(sort, condition->value, true, error));
     return condition->op == CONDITION_BETWEEN ? check_value(sort, condition->upper, true, error) : ERR_OK;
 }
@@ -119,6 +130,7 @@ enum err query_range_of_conditions(const struct key_schema *schema, uint64_t spa
         return refuse_missing(&schema->partition, error);
     if (conditions->count > 1 && sort == NULL)
         return schema->has_sort ? refuse_missing(&schema->sort, error) : refuse_unsupported(error);
+    TRY(check_indexable(partition, error));
     if (partition->op != CONDITION_EQUAL)
         return refuse_unsupported(error);
     TRY(check_value(&schema->partition, partition->value, false, error));

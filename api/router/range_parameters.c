@@ -1,7 +1,6 @@
 #include "api/router/range_parameters.h"
 
 #include "api/router/item_parameters.h"
-#include "api/router/reading.h"
 
 enum { PROGRAM_BYTES = 8 * 1024 * 1024 };
 
@@ -31,10 +30,35 @@ static enum err read_values(void *data, struct json *j, struct error *error)
     return reading_values(at, &p->substitutions);
 }
 
+static enum err read_attributes_to_get(void *data, struct json *j, struct error *error)
+{
+    struct reading *at = reading_hooked(data, j, error);
+    struct range_parameters *p = at->parameters;
+    return reading_attributes(at, &p->attributes_to_get);
+}
+
+static enum err read_filter(void *data, struct json *j, struct error *error)
+{
+    struct reading *at = reading_hooked(data, j, error);
+    struct range_parameters *p = at->parameters;
+    return reading_conditions(at, p->is_query ? "QueryFilter" : "ScanFilter", &p->old_filter);
+}
+
+static enum err read_key_conditions(void *data, struct json *j, struct error *error)
+{
+    struct reading *at = reading_hooked(data, j, error);
+    struct range_parameters *p = at->parameters;
+    return reading_conditions(at, "KeyConditions", &p->old_keys);
+}
+
 static const struct model_hook hooks[] = {
     {.id = MEMBER_EXCLUSIVE_START_KEY, .read = read_start},
     {.id = MEMBER_EXPRESSION_ATTRIBUTE_NAMES, .read = read_names},
     {.id = MEMBER_EXPRESSION_ATTRIBUTE_VALUES, .read = read_values},
+    {.id = MEMBER_ATTRIBUTES_TO_GET, .is_checked = true, .read = read_attributes_to_get},
+    {.id = MEMBER_QUERY_FILTER, .is_checked = true, .read = read_filter},
+    {.id = MEMBER_SCAN_FILTER, .is_checked = true, .read = read_filter},
+    {.id = MEMBER_KEY_CONDITIONS, .is_checked = true, .read = read_key_conditions},
 };
 
 static const enum range_select selects[] = {
@@ -43,19 +67,6 @@ static const enum range_select selects[] = {
     [MODEL_SELECT_ALL_ATTRIBUTES] = SELECT_ALL,
     [MODEL_SELECT_ALL_PROJECTED_ATTRIBUTES] = SELECT_PROJECTED,
 };
-
-/* Older than expressions; the bits of `legacy`. */
-static const struct {
-    enum model_member_id id;
-    const char *name;
-} legacy[] = {
-    {MEMBER_ATTRIBUTES_TO_GET, "AttributesToGet"},
-    {MEMBER_QUERY_FILTER, "QueryFilter"},
-    {MEMBER_SCAN_FILTER, "ScanFilter"},
-    {MEMBER_CONDITIONAL_OPERATOR, "ConditionalOperator"},
-    {MEMBER_KEY_CONDITIONS, "KeyConditions"},
-};
-enum { LEGACY_COUNT = sizeof legacy / sizeof legacy[0] };
 
 static struct range_integer integer(const struct model_request *m, enum model_member_id id)
 {
@@ -79,25 +90,30 @@ static enum err take_members(struct reading *at, struct range_parameters *p)
     p->select_text = reading_string(at, MEMBER_SELECT);
     p->select = selects[model_choice(m, MEMBER_SELECT, MODEL_SELECT_ALL_ATTRIBUTES)];
     p->capacity = reading_capacity(at);
-    for (size_t i = 0; i < LEGACY_COUNT; i++)
-        if (model_has(m, legacy[i].id))
-            p->legacy |= 1u << i;
+    p->has_conditional_operator = model_has(m, MEMBER_CONDITIONAL_OPERATOR);
+    p->is_or = model_choice(m, MEMBER_CONDITIONAL_OPERATOR, MODEL_CONDITIONAL_OPERATOR_AND) ==
+               MODEL_CONDITIONAL_OPERATOR_OR;
     return arena_has_failed(&at->r->arena) ? ERR_NO_MEMORY : ERR_OK;
 }
 
 /* ---- step 3: what goes with what, and expressions ---- */
 
-static enum err check_legacy(const struct range_parameters *p, struct error *error)
+/* KeyConditions go together with a FilterExpression or ProjectionExpression. */
+static enum err check_mixed(const struct range_parameters *p, struct error *error)
 {
-    struct reading_parameter old[LEGACY_COUNT];
-    for (size_t i = 0; i < LEGACY_COUNT; i++)
-        old[i] = (struct reading_parameter){legacy[i].name, (p->legacy & (1u << i)) != 0};
+    bool has_key_expression = p->key_condition_text.data != NULL;
+    const struct reading_parameter old[] = {
+        {"AttributesToGet", p->attributes_to_get.is_given},
+        {p->is_query ? "QueryFilter" : "ScanFilter", p->old_filter.parameter != NULL},
+        {"ConditionalOperator", p->has_conditional_operator},
+        {"KeyConditions", p->old_keys.parameter != NULL && has_key_expression},
+    };
     const struct reading_parameter new[] = {
         {"ProjectionExpression", p->projection_text.data != NULL},
         {"FilterExpression", p->filter_text.data != NULL},
-        {"KeyConditionExpression", p->key_condition_text.data != NULL},
+        {"KeyConditionExpression", has_key_expression},
     };
-    return reading_check_legacy(old, LEGACY_COUNT, new, 3, error);
+    return reading_check_mixed(old, 4, new, 3, error);
 }
 
 static enum err check_substitutions(const struct range_parameters *p, struct error *error)
@@ -134,11 +150,12 @@ static enum err check_segments(const struct range_parameters *p, struct error *e
 
 static enum err check_select(const struct range_parameters *p, struct error *error)
 {
-    bool has_projection = p->projection_text.data != NULL;
+    bool has_projection = p->projection_text.data != NULL || p->attributes_to_get.is_given;
     bool is_given = p->select_text.data != NULL;
     if (has_projection && is_given && p->select != SELECT_SPECIFIC)
         return error_set(
-            error, ERR_VALIDATION, "Cannot specify the ProjectionExpression when choosing to get %.*s",
+            error, ERR_VALIDATION, "Cannot specify the %s when choosing to get %.*s",
+            p->attributes_to_get.is_given ? "AttributesToGet" : "ProjectionExpression",
             SLICE_PRINTF(p->select == SELECT_COUNT ? SLICE_LITERAL("only the Count") : p->select_text));
     if (p->select == SELECT_PROJECTED && p->index_name.data == NULL)
         return error_set(error, ERR_VALIDATION,
@@ -156,6 +173,22 @@ static enum err parse(struct expression_context *context, enum expression_kind k
     return text.data == NULL ? ERR_OK : expression_parse(context, kind, text, to, error);
 }
 
+static enum err take_key_conditions(struct range_parameters *p, struct error *error)
+{
+    if (p->key_condition_text.data != NULL) {
+        struct program program;
+        TRY(program_open(buffer_view(&p->key_condition), PROGRAM_CONDITION, &program));
+        return key_conditions_read(&program, &p->conditions, error);
+    }
+    if (p->old_keys.parameter == NULL)
+        return error_set(
+            error, ERR_VALIDATION,
+            "Either the KeyConditions or KeyConditionExpression parameter must be specified in the "
+            "request.");
+    TRY(legacy_conditions_check(&p->old_keys, error));
+    return legacy_key_conditions(&p->old_keys, &p->conditions, error);
+}
+
 static enum err parse_expressions(struct request *r, struct range_parameters *p, struct error *error)
 {
     struct expression_context context;
@@ -164,16 +197,16 @@ static enum err parse_expressions(struct request *r, struct range_parameters *p,
     TRY(parse(&context, EXPRESSION_FILTER, p->filter_text, &p->filter, error));
     TRY(parse(&context, EXPRESSION_KEY_CONDITION, p->key_condition_text, &p->key_condition, error));
     TRY(expression_context_check_unused(&context, error));
-    if (!p->is_query)
-        return ERR_OK;
-    if (p->key_condition_text.data == NULL)
-        return error_set(
-            error, ERR_VALIDATION,
-            "Either the KeyConditions or KeyConditionExpression parameter must be specified in the "
-            "request.");
-    struct program program;
-    TRY(program_open(buffer_view(&p->key_condition), PROGRAM_CONDITION, &program));
-    return key_conditions_read(&program, &p->conditions, error);
+    return p->is_query ? take_key_conditions(p, error) : ERR_OK;
+}
+
+static enum err compile_legacy(struct request *r, struct range_parameters *p, struct error *error)
+{
+    if (p->has_conditional_operator)
+        TRY(legacy_check_conditional_operator(&p->old_filter, error));
+    TRY(legacy_conditions_check(&p->old_filter, error));
+    TRY(legacy_conditions_compile(&p->old_filter, p->is_or, &p->filter));
+    return legacy_projection_compile(&p->attributes_to_get, &r->arena, &p->projection, error);
 }
 
 enum err range_parameters_read(struct request *r, bool is_query, struct range_parameters *ret_parameters,
@@ -188,11 +221,12 @@ enum err range_parameters_read(struct request *r, bool is_query, struct range_pa
     reading_init(&at, r, p);
     TRY(reading_body(&at, hooks, sizeof hooks / sizeof hooks[0]));
     TRY(take_members(&at, p));
-    TRY(check_legacy(p, error));
+    TRY(check_mixed(p, error));
     TRY(check_substitutions(p, error));
     TRY(reading_finish(&at, error));
     TRY(check_segments(p, error));
     TRY(check_select(p, error));
+    TRY(compile_legacy(r, p, error));
     return parse_expressions(r, p, error);
 }
 
@@ -269,21 +303,22 @@ static enum err check_keys(const struct buffer *bytes, enum program_kind kind,
     return expression_check_keys(&program, keys, schema->has_sort ? 2 : 1, error);
 }
 
-static enum err check_filter_of_query(const struct buffer *bytes, const struct key_schema *schema,
+static enum err check_filter_of_query(const struct range_parameters *p, const struct key_schema *schema,
                                       struct error *error)
 {
-    if (bytes->length == 0)
+    if (p->filter.length == 0)
         return ERR_OK;
     struct program program;
-    TRY(program_open(buffer_view(bytes), PROGRAM_CONDITION, &program));
+    TRY(program_open(buffer_view(&p->filter), PROGRAM_CONDITION, &program));
     const struct key_attribute *keys[] = {&schema->partition, &schema->sort};
     for (size_t k = 0; k < (schema->has_sort ? 2U : 1U); k++)
         for (uint32_t path = 0; path < program.path_count; path++)
             if (slice_equal(program_path_part(&program, path, 0).name, keys[k]->name))
-                return error_set(error, ERR_VALIDATION,
-                                 "Filter Expression can only contain non-primary key attributes: Primary key "
-                                 "attribute: %.*s",
-                                 SLICE_PRINTF(keys[k]->name));
+                return error_set(
+                    error, ERR_VALIDATION,
+                    "%s can only contain non-primary key attributes: Primary key attribute: %.*s",
+                    p->filter_text.data != NULL ? "Filter Expression" : "QueryFilter",
+                    SLICE_PRINTF(keys[k]->name));
     return ERR_OK;
 }
 
@@ -302,6 +337,6 @@ enum err range_parameters_range(const struct range_parameters *p, const struct k
         TRY(start_behind(p, schema, space_id, to, error));
     TRY(check_keys(&p->projection, PROGRAM_PROJECTION, schema, error));
     if (p->is_query)
-        TRY(check_filter_of_query(&p->filter, schema, error));
+        TRY(check_filter_of_query(p, schema, error));
     return check_keys(&p->filter, PROGRAM_CONDITION, schema, error);
 }

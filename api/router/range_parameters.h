@@ -3,7 +3,7 @@
 
 #include "api/expression/key_condition.h"
 #include "api/router/query_range.h"
-#include "api/router/router_internal.h"
+#include "api/router/reading_legacy.h"
 
 enum range_select {
     SELECT_ALL, /* ALL_ATTRIBUTES, and without Select */
@@ -29,12 +29,16 @@ struct range_parameters {
     struct slice start;                                            /* ExclusiveStartKey, encoded */
     struct slice key_condition_text, filter_text, projection_text; /* data NULL: not given */
     struct buffer key_condition, filter, projection;               /* programs */
-    struct key_conditions conditions;                              /* views into key_condition */
+    struct key_conditions conditions;                              /* views into key_condition or old_keys */
     struct expression_substitutions substitutions;
     struct slice select_text; /* as given */
     enum capacity_detail capacity;
     enum range_select select;
-    unsigned legacy; /* which parameters older than expressions were given, a bit each */
+    /* Older than expressions. */
+    struct legacy_names attributes_to_get;
+    struct legacy_conditions old_filter; /* QueryFilter or ScanFilter */
+    struct legacy_conditions old_keys;   /* KeyConditions */
+    bool has_conditional_operator, is_or;
 };
 
 /* Steps 1 to 3. The programs are released by range_parameters_deinit, also after failure.

@@ -127,16 +127,14 @@ enum err reading_item(struct reading *at, const char *prefix, bool *ret_is_prese
         attribute_read_item_copy(at->json, &at->r->scratch->builder, &at->r->arena, ret_item, at->error));
 }
 
-static struct expression_substitution *grow(struct arena *arena, struct expression_substitution *list,
-                                            size_t count)
+void *reading_grow(struct arena *arena, void *list, size_t count, size_t entry_bytes)
 {
     bool is_full = count == 0 || (count >= 8 && (count & (count - 1)) == 0); /* capacities: 8, 16, 32 ... */
     if (!is_full)
         return list;
-    struct expression_substitution *larger =
-        arena_alloc(arena, (count == 0 ? 8 : count * 2) * sizeof *larger);
+    void *larger = arena_alloc(arena, (count == 0 ? 8 : count * 2) * entry_bytes);
     if (larger != NULL && count > 0)
-        memcpy(larger, list, count * sizeof *larger);
+        memcpy(larger, list, count * entry_bytes);
     return larger;
 }
 
@@ -150,7 +148,7 @@ enum err reading_names(struct reading *at, struct expression_substitutions *to)
     struct json_string name;
     while (is_present && json_object_next(at->json, &name)) {
         if (count < NAMES_MAX)
-            list = grow(arena, list, count);
+            list = reading_grow(arena, list, count, sizeof *list);
         struct slice text;
         TRY(field_string(at->json, arena, &text, at->error));
         if (arena_has_failed(arena))
@@ -197,6 +195,26 @@ enum err reading_values(struct reading *at, struct expression_substitutions *to)
     return ERR_OK;
 }
 
+/* Read as an item's attribute `v`, so that it may be as deep as one. */
+enum err reading_value(struct reading *at, struct slice *ret_value)
+{
+    struct item_builder *b = &at->r->scratch->values_builder;
+    item_builder_clear(b);
+    item_builder_begin(b, VALUE_M);
+    item_builder_name(b, SLICE_LITERAL("v"));
+    enum err err = attribute_read_value(at->json, b, at->error);
+    if (err != ERR_OK)
+        return postpone(at, "", err);
+    item_builder_end(b);
+    if (item_builder_has_failed(b))
+        return ERR_NO_MEMORY;
+    struct slice value = arena_copy(&at->r->arena, slice_from(item_builder_view(b), 2)); /* 1, v */
+    if (value.data == NULL)
+        return ERR_NO_MEMORY;
+    *ret_value = value;
+    return ERR_OK;
+}
+
 /* "A, B" */
 static void list_given(const struct reading_parameter *parameters, size_t count, char *list, size_t bytes)
 {
@@ -209,17 +227,14 @@ static void list_given(const struct reading_parameter *parameters, size_t count,
     }
 }
 
-enum err reading_check_legacy(const struct reading_parameter *old, size_t old_count,
-                              const struct reading_parameter *new, size_t new_count, struct error *error)
+enum err reading_check_mixed(const struct reading_parameter *old, size_t old_count,
+                             const struct reading_parameter *new, size_t new_count, struct error *error)
 {
     char given_old[128], given_new[128];
     list_given(old, old_count, given_old, sizeof given_old);
     list_given(new, new_count, given_new, sizeof given_new);
-    if (given_old[0] == '\0')
+    if (given_old[0] == '\0' || given_new[0] == '\0')
         return ERR_OK;
-    if (given_new[0] == '\0')
-        return error_set(error, ERR_VALIDATION, "The parameter '%s' is not served yet: use expressions",
-                         given_old);
     return error_set(error, ERR_VALIDATION,
                      "Can not use both expression and non-expression parameters in the same request: "
                      "Non-expression parameters: {%s} Expression parameters: {%s}",

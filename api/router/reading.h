@@ -61,15 +61,19 @@ enum err reading_item(struct reading *at, const char *prefix, bool *ret_is_prese
 enum err reading_names(struct reading *at, struct expression_substitutions *to) MUST_CHECK;
 /* ExpressionAttributeValues, which is not null. */
 enum err reading_values(struct reading *at, struct expression_substitutions *to) MUST_CHECK;
+/* One attribute value, encoded, in the arena; ret_value is untouched when something is wrong with it. */
+enum err reading_value(struct reading *at, struct slice *ret_value) MUST_CHECK;
+/* Room for one more entry behind `count` others, which may move. NULL: no memory. */
+void *reading_grow(struct arena *arena, void *list, size_t count, size_t entry_bytes);
 
-/* ---- parameters older than expressions ---- */
+/* ---- parameters older than expressions (api/router/reading_legacy.h) ---- */
 
 struct reading_parameter {
     const char *name;
     bool is_given;
 };
-/* Old ones are not served, nor together with new ones.
+/* Old ones do not go together with new ones.
  * ERR_VALIDATION with words */
-enum err reading_check_legacy(const struct reading_parameter *old, size_t old_count,
-                              const struct reading_parameter *new, size_t new_count,
-                              struct error *error) MUST_CHECK;
+enum err reading_check_mixed(const struct reading_parameter *old, size_t old_count,
+                             const struct reading_parameter *new, size_t new_count,
+                             struct error *error) MUST_CHECK;

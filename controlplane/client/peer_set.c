@@ -1,11 +1,7 @@
 #include "controlplane/client/peer_set.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
+#include "base/address.h"
 #include "base/memory.h"
-
-enum { ADDRESS_BYTES_MAX = 128, PORT_MAX = 65535 };
 
 struct peer_set {
     struct loop *loop;
@@ -35,47 +31,6 @@ struct call {
     size_t payload_bytes;
     uint8_t bytes[]; /* header, payload */
 };
-
-/* ---- addresses ---- */
-
-static enum err parse_address(char *text, char ret_host[PEER_HOST_BYTES], uint16_t *ret_port)
-{
-    char *colon = strrchr(text, ':');
-    if (colon == NULL)
-        return ERR_CONFIG;
-    *colon = '\0';
-    char *end = NULL;
-    unsigned long port = strtoul(colon + 1, &end, 10);
-    if (end == colon + 1 || *end != '\0' || port == 0 || port > PORT_MAX)
-        return ERR_CONFIG;
-    size_t length = strlen(text);
-    if (length >= 2 && text[0] == '[' && text[length - 1] == ']') {
-        text[length - 1] = '\0';
-        text++;
-        length -= 2;
-    }
-    if (length == 0 || length >= PEER_HOST_BYTES)
-        return ERR_CONFIG;
-    memcpy(ret_host, text, length + 1);
-    *ret_port = (uint16_t)port;
-    return ERR_OK;
-}
-
-enum err peer_address_next(const char **addresses, char ret_host[PEER_HOST_BYTES], uint16_t *ret_port)
-{
-    char text[ADDRESS_BYTES_MAX];
-    *addresses += strspn(*addresses, ", ");
-    size_t length = strcspn(*addresses, ", ");
-    if (length == 0)
-        return ERR_NOT_FOUND;
-    if (length >= sizeof text)
-        return ERR_CONFIG;
-    memcpy(text, *addresses, length);
-    text[length] = '\0';
-    TRY(parse_address(text, ret_host, ret_port));
-    *addresses += length;
-    return ERR_OK;
-}
 
 /* ---- calls ---- */
 
@@ -195,16 +150,15 @@ static void on_client_state(struct wire_client *client, const struct wire_identi
 
 static enum err open_clients(struct peer_set *set, const char *addresses, struct error *error)
 {
-    char host[PEER_HOST_BYTES];
-    uint16_t port;
+    struct address address;
     enum err err;
-    while ((err = peer_address_next(&addresses, host, &port)) == ERR_OK) {
+    while ((err = address_next(&addresses, &address)) == ERR_OK) {
         if (set->count == PEER_SET_MAX)
             return error_set(error, ERR_CONFIG, "%s: at most %d addresses", set->options.name, PEER_SET_MAX);
         const struct wire_client_options options = {
             .name = set->options.name,
-            .host = host,
-            .port = port,
+            .host = address.host,
+            .port = address.port,
             .identity = set->options.identity,
             .metrics = set->options.metrics,
             .on_state = on_client_state,

@@ -11,7 +11,7 @@ enum { PEER_SET_MAX = 8 };
 
 struct peer_set;
 
-/* addresses: "127.0.0.1:8010,127.0.0.1:8110", numeric; IPv6 as "[::1]:8010".
+/* addresses: a list as base/address.h reads it, hosts numeric.
  * on_state (may be NULL) tells each time that a connection comes or breaks.
  * ERR_CONFIG     no address, too many, or not understood
  * ERR_NO_MEMORY  */
@@ -29,12 +29,6 @@ enum err peer_set_open(struct loop *loop, const struct peer_set_options *options
 void peer_set_close(struct peer_set *set, void (*on_close)(void *data), void *data);
 
 bool peer_set_is_ready(const struct peer_set *set);
-
-/* Split off the next "host:port" of `*addresses` ("" at the end); for others with such a setting.
- * ERR_NOT_FOUND  none left    ERR_CONFIG  not understood */
-enum { PEER_HOST_BYTES = 64 };
-enum err peer_address_next(const char **addresses, char ret_host[PEER_HOST_BYTES],
-                           uint16_t *ret_port) MUST_CHECK;
 
 /* As wire_client_call, over the set. The callback runs exactly once, and never inside this call, also when
  * there is nobody to ask (ERR_UNAVAILABLE) or no memory (ERR_NO_MEMORY, the only error returned, without a

@@ -58,7 +58,8 @@ struct replica {
     enum replica_role role;
     uint64_t term;
     uint64_t schema_version;
-    uint64_t bytes;
+    uint64_t item_count;
+    uint64_t item_bytes;
 };
 
 struct partition {

@@ -1,8 +1,8 @@
 #include "controlplane/control/control.h"
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "controlplane/client/peer_set.h"
 #include "controlplane/control/control_internal.h"
 #include "controlplane/control/operator_http.h"
 #include "controlplane/proto/frame_type.h"
@@ -167,14 +167,13 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
 static enum err open_publishers(struct control *control, struct error *error)
 {
     const char *addresses = control->options.memds;
-    char host[PEER_HOST_BYTES];
-    uint16_t port;
+    struct address address;
     enum err err;
-    while ((err = peer_address_next(&addresses, host, &port)) == ERR_OK) {
+    while ((err = address_next(&addresses, &address)) == ERR_OK) {
         if (control->publisher_count == CONTROL_MEMDS_MAX)
             return error_set(error, ERR_CONFIG, "memds: at most %d addresses", CONTROL_MEMDS_MAX);
         struct publisher *publisher = NULL;
-        TRY(publisher_open(control, host, port, &publisher, error));
+        TRY(publisher_open(control, address.host, address.port, &publisher, error));
         control->publishers[control->publisher_count++] = publisher;
     }
     return err == ERR_NOT_FOUND ? ERR_OK

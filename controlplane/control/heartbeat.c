@@ -274,7 +274,8 @@ static void take_report(struct control *control, const struct node *node,
     replica->role = report->role < ROLE_NOT_REPORTED ? (enum replica_role)report->role : ROLE_QUARANTINED;
     replica->term = report->term;
     replica->schema_version = report->schema_version;
-    replica->bytes = report->bytes;
+    replica->item_count = report->item_count;
+    replica->item_bytes = report->item_bytes;
     if (replica->partition->table->is_unsettled)
         control_wake_reconcile(control);
 }

@@ -51,20 +51,34 @@ static json_t *key_schema(const struct table_spec *spec)
     return list;
 }
 
-/* The leaders' word, else anybody's. */
-static uint64_t table_bytes(const struct table *table)
+/* Of the newest leader that was heard of; the others' figures are older. */
+static const struct replica *authority(const struct partition *partition)
 {
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < table->partition_count; i++) {
-        uint64_t largest = 0;
-        for (size_t k = 0; k < table->partitions[i].replica_count; k++) {
-            const struct replica *replica = table->partitions[i].replicas[k];
-            if (replica->bytes > largest)
-                largest = replica->bytes;
-        }
-        bytes += largest;
+    const struct replica *best = NULL;
+    for (size_t i = 0; i < partition->replica_count; i++) {
+        const struct replica *replica = partition->replicas[i];
+        bool is_leader = replica->role == ROLE_LEADER;
+        if (best == NULL || (is_leader && best->role != ROLE_LEADER) ||
+            (is_leader == (best->role == ROLE_LEADER) && replica->term > best->term))
+            best = replica;
     }
-    return bytes;
+    return best;
+}
+
+struct table_size {
+    json_int_t item_count;
+    json_int_t item_bytes;
+};
+
+static struct table_size size_of(const struct table *table)
+{
+    struct table_size size = {0};
+    for (size_t i = 0; i < table->partition_count; i++) {
+        const struct replica *replica = authority(&table->partitions[i]);
+        size.item_count += replica == NULL ? 0 : (json_int_t)replica->item_count;
+        size.item_bytes += replica == NULL ? 0 : (json_int_t)replica->item_bytes;
+    }
+    return size;
 }
 
 static json_t *warm_throughput(const struct table *table, enum table_status status)
@@ -131,11 +145,12 @@ static void add_options(json_t *description, const struct table *table, enum tab
 json_t *table_description(const struct table *table, enum table_status status)
 {
     const struct table_spec *spec = &table->spec;
+    struct table_size size = size_of(table);
     json_t *description = json_pack(
-        "{s:o, s:s, s:o, s:s, s:f, s:o, s:I, s:i, s:s, s:s, s:o, s:b}", "AttributeDefinitions",
+        "{s:o, s:s, s:o, s:s, s:f, s:o, s:I, s:I, s:s, s:s, s:o, s:b}", "AttributeDefinitions",
         definitions(spec), "TableName", spec->name, "KeySchema", key_schema(spec), "TableStatus",
         status_name(status), "CreationDateTime", seconds(table->created_us), "ProvisionedThroughput",
-        throughput(spec), "TableSizeBytes", (json_int_t)table_bytes(table), "ItemCount", 0, "TableArn",
+        throughput(spec), "TableSizeBytes", size.item_bytes, "ItemCount", size.item_count, "TableArn",
         table->arn, "TableId", table->table_id, "WarmThroughput", warm_throughput(table, status),
         "DeletionProtectionEnabled", (int)spec->is_deletion_protected);
     if (description != NULL)

@@ -1,10 +1,10 @@
 #include "dataplane/node/goals.h"
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "controlplane/proto/frame_type.h"
-#include "dataplane/node/addresses.h"
 
 enum {
     CONTROL_MAX = 8,
@@ -152,10 +152,10 @@ static enum err connect_control(struct goals *g, struct error *error)
 {
     const char *next = g->options.addresses;
     struct address address;
-    while (address_next(&next, &address)) {
-        if (address.port == 0 || g->client_count == CONTROL_MAX)
-            return error_set(error, ERR_CONFIG, "not a list of at most %d host:port: '%s'", CONTROL_MAX,
-                             g->options.addresses);
+    enum err err;
+    while ((err = address_next(&next, &address)) == ERR_OK) {
+        if (g->client_count == CONTROL_MAX)
+            return error_set(error, ERR_CONFIG, "more than %d addresses of control", CONTROL_MAX);
         const struct wire_client_options options = {
             .name = "control",
             .host = address.host,
@@ -166,6 +166,8 @@ static enum err connect_control(struct goals *g, struct error *error)
         TRY(wire_client_open(g->loop, &options, &g->clients[g->client_count], error));
         g->client_count++;
     }
+    if (err != ERR_NOT_FOUND)
+        return error_set(error, err, "not a list of host:port: '%s'", g->options.addresses);
     return g->client_count > 0 ? ERR_OK : error_set(error, ERR_CONFIG, "no address of control");
 }
 

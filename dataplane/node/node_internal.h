@@ -82,6 +82,7 @@ struct replica {
     uint32_t log_reads_in_flight;
     uint32_t pool_reads_in_flight;
 
+    struct partition_size reported_size;
     bool is_unreported; /* its report has changed: it is in the shard's list */
     struct replica *next_unreported;
     uint64_t published_term;
@@ -116,6 +117,7 @@ struct report {
     uint64_t membership_version;
     uint64_t applied_index;
     uint64_t schema_version;
+    struct partition_size size;
     uint64_t range_epoch;
     uint64_t creation_id;
     uint64_t version; /* node.report_version when it last changed */
@@ -249,7 +251,7 @@ bool replica_checkpoint(struct replica *r);
 /* Answer or turn away whoever waits, because the term is lost. */
 void replica_lose_term(struct replica *r);
 /* After a restart: replay into the partition what the store has and the checkpoint has not. */
-enum err replica_replay(struct replica *r, uint64_t stored_index) MUST_CHECK;
+enum err replica_replay(struct replica *r, const struct store_applied *stored) MUST_CHECK;
 
 /* ---- request_read.c, request_scan.c, request_write.c ---- */
 /* Whether reads may be answered from this replica now. */
@@ -317,6 +319,8 @@ void shard_flush_stop(struct shard *s);
 /* ---- shard_report.c: what control is to hear ---- */
 /* Its report to control has changed. */
 void replica_report(struct replica *r);
+/* A leader's, if it has grown or shrunk since it was last reported. */
+void replica_report_size(struct replica *r);
 /* It was removed here, or never was. */
 void shard_report_removed(struct shard *s, uint64_t group_id, uint64_t replica_id);
 /* A replica that is destroyed is not reported any more. */

@@ -2,12 +2,12 @@
 
 #include <stdio.h>
 
+#include "base/address.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "controlplane/proto/frame_type.h"
-#include "dataplane/node/addresses.h"
 
 enum {
     MEMDS_MAX = 8,
@@ -160,11 +160,10 @@ static enum err connect_targets(struct publisher *p, struct error *error)
 {
     const char *next = p->options.addresses;
     struct address address;
-    while (address_next(&next, &address)) {
+    enum err err;
+    while ((err = address_next(&next, &address)) == ERR_OK) {
         if (p->target_count == MEMDS_MAX)
             return error_set(error, ERR_CONFIG, "more than %d MemDS addresses", MEMDS_MAX);
-        if (address.port == 0)
-            return error_set(error, ERR_CONFIG, "not a list of host:port: '%s'", p->options.addresses);
         struct target *t = &p->targets[p->target_count];
         t->publisher = p;
         char name[32];
@@ -181,7 +180,9 @@ static enum err connect_targets(struct publisher *p, struct error *error)
         TRY(wire_client_open(p->loop, &options, &t->client, error));
         p->target_count++;
     }
-    return ERR_OK;
+    return err == ERR_NOT_FOUND
+               ? ERR_OK
+               : error_set(error, err, "not a list of host:port: '%s'", p->options.addresses);
 }
 
 enum err publisher_create(struct loop *loop, const struct publisher_options *options,

@@ -65,6 +65,19 @@ static void save_ids(struct replica *r, size_t least)
         put_ids(r, name, SLICE_EMPTY);
 }
 
+static void set_applied(struct replica *r)
+{
+    struct partition_size size = partition_size(r->partition);
+    const struct store_applied applied = {
+        .replica_id = r->replica_id,
+        .index = partition_applied_index(r->partition),
+        .term = r->applied_term,
+        .item_count = size.item_count,
+        .item_bytes = size.item_bytes,
+    };
+    store_batch_set_applied(r->batch, r->group_id, &applied);
+}
+
 /* Move committed entries into the partition and the batch. False: nothing new. */
 static bool fill_batch(struct replica *r)
 {
@@ -98,7 +111,7 @@ static bool fill_batch(struct replica *r)
     if (index == first)
         return false;
     save_ids(r, IDS_CHUNK);
-    store_batch_set_applied(r->batch, r->group_id, r->replica_id, index - 1, r->applied_term);
+    set_applied(r);
     metric_add(&r->shard->metrics.entries_applied, index - first);
     return true;
 }
@@ -257,8 +270,7 @@ bool replica_checkpoint(struct replica *r)
         return false;
     store_batch_put_meta(r->batch, r->group_id, slice_from_string(NODE_META_CHECKPOINT),
                          buffer_view(&s->scratch));
-    store_batch_set_applied(r->batch, r->group_id, r->replica_id, partition_applied_index(r->partition),
-                            r->applied_term);
+    set_applied(r);
     r->has_batch = true; /* what it says is saved must be, also when the store takes it only later */
     return write_batch(r);
 }
@@ -287,10 +299,11 @@ void replica_apply(struct replica *r)
         retry_soon(r);
 }
 
-enum err replica_replay(struct replica *r, uint64_t stored_index)
+enum err replica_replay(struct replica *r, const struct store_applied *stored)
 {
-    partition_set_stored_index(r->partition, stored_index);
-    for (uint64_t index = r->checkpoint_index + 1; index <= stored_index; index++) {
+    partition_set_stored(r->partition, stored->index,
+                         (struct partition_size){stored->item_count, stored->item_bytes});
+    for (uint64_t index = r->checkpoint_index + 1; index <= stored->index; index++) {
         const struct cached_entry *entry = entry_cache_find(&r->entries, index);
         if (entry == NULL)
             return ERR_CORRUPT;

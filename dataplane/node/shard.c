@@ -118,9 +118,13 @@ static void hand_over(struct replica *r, uint64_t to_replica)
 static void on_leader_check(struct loop_timer *timer)
 {
     struct shard *s = timer->data;
-    for (struct replica *r = s->replicas; r != NULL; r = r->hh.next)
-        if (r->state == REPLICA_ACTIVE && wants_to_hand_over(r))
+    for (struct replica *r = s->replicas; r != NULL; r = r->hh.next) {
+        if (r->state != REPLICA_ACTIVE)
+            continue;
+        replica_report_size(r);
+        if (wants_to_hand_over(r))
             hand_over(r, r->leader_preference);
+    }
     loop_timer_start(s->loop, timer, loop_now_us(s->loop) + LEADER_CHECK_US);
 }
 

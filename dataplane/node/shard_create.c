@@ -65,7 +65,7 @@ static enum err write_range(struct replica *r)
     buffer_clear(&s->scratch);
     replica_row_encode(r, &s->scratch);
     store_batch_put_meta(batch, r->group_id, slice_from_string(NODE_META_REPLICA), buffer_view(&s->scratch));
-    store_batch_set_applied(batch, r->group_id, r->replica_id, 0, 0);
+    store_batch_set_applied(batch, r->group_id, &(struct store_applied){.replica_id = r->replica_id});
     enum err err = buffer_has_failed(&s->scratch) ? ERR_NO_MEMORY : store_write(s->store, batch);
     store_batch_destroy(batch);
     return err;

@@ -231,7 +231,7 @@ static enum err restart(struct replica *r)
         replica_created(r);
         return ERR_OK;
     }
-    err = replica_replay(r, applied.index);
+    err = replica_replay(r, &applied);
     if (err == ERR_OK)
         err = group_start(r->group, applied.index, applied.term, clock_boot_us());
     if (err == ERR_CORRUPT) {

@@ -44,6 +44,7 @@ static struct report report_of(const struct replica *r)
         .membership_version = group_membership(r->group)->version,
         .applied_index = partition_applied_index(r->partition),
         .schema_version = partition_schema_version(r->partition),
+        .size = partition_size(r->partition),
         .range_epoch = r->range_epoch,
         .creation_id = r->creation_id,
     };
@@ -58,6 +59,15 @@ void replica_report(struct replica *r)
     r->next_unreported = s->unreported;
     s->unreported = r;
     loop_defer(s->loop, &s->report);
+}
+
+/* Followers' would say the same a little later. */
+void replica_report_size(struct replica *r)
+{
+    struct partition_size size = partition_size(r->partition);
+    if (r->is_leading &&
+        (size.item_count != r->reported_size.item_count || size.item_bytes != r->reported_size.item_bytes))
+        replica_report(r);
 }
 
 void replica_unreport(struct replica *r)
@@ -94,6 +104,7 @@ static void fill(struct shard *s, struct reports_message *message)
 {
     for (; s->unreported != NULL; s->unreported = s->unreported->next_unreported) {
         s->unreported->is_unreported = false;
+        s->unreported->reported_size = partition_size(s->unreported->partition);
         message->reports[message->count++] = report_of(s->unreported);
     }
     for (const struct removed_replica *gone = s->removed; gone != NULL; gone = gone->next)
@@ -245,6 +256,8 @@ static Sluice__Controlplane__ReplicaReport *to_message(const struct report *from
     to->membership_version = from->membership_version;
     to->applied_index = from->applied_index;
     to->schema_version = from->schema_version;
+    to->item_count = from->size.item_count;
+    to->item_bytes = from->size.item_bytes;
     to->range_epoch = from->range_epoch;
     to->creation_id = from->creation_id;
     return to;

@@ -1,11 +1,12 @@
 #include "dataplane/partition/entry.h"
 
 #include "base/reader.h"
+#include "dataplane/item/item.h"
 
 enum {
-    WRITE_VERSION = 1,
+    WRITE_VERSION = 2,
     SCHEMA_VERSION = 1,
-    FLAGS_KNOWN = WRITE_ENTRY_DELETE | WRITE_ENTRY_HAS_OLD | WRITE_ENTRY_HAS_ANSWER,
+    FLAGS_KNOWN = WRITE_ENTRY_DELETE | WRITE_ENTRY_HAS_OLD | WRITE_ENTRY_HAS_ANSWER | WRITE_ENTRY_REPLACES,
 };
 
 void write_entry_encode(const struct write_entry *entry, struct buffer *to)
@@ -16,6 +17,10 @@ void write_entry_encode(const struct write_entry *entry, struct buffer *to)
     buffer_append_u64(to, entry->commit_time_us);
     buffer_append_u64(to, entry->id_clock_us);
     buffer_append_prefixed(to, entry->capacity);
+    if ((entry->flags & WRITE_ENTRY_REPLACES) != 0)
+        buffer_append_varint(to, entry->item_bytes_before);
+    if ((entry->flags & WRITE_ENTRY_DELETE) == 0)
+        buffer_append_varint(to, entry->item_bytes_after);
     buffer_append_prefixed(to, entry->key);
     if ((entry->flags & WRITE_ENTRY_DELETE) == 0)
         buffer_append_prefixed(to, entry->image);
@@ -23,6 +28,16 @@ void write_entry_encode(const struct write_entry *entry, struct buffer *to)
         buffer_append_prefixed(to, entry->old_image);
     if ((entry->flags & WRITE_ENTRY_HAS_ANSWER) != 0)
         buffer_append_prefixed(to, entry->answer);
+}
+
+static uint32_t read_item_bytes(struct reader *r)
+{
+    uint64_t bytes = reader_varint(r);
+    if (bytes > ITEM_BYTES_MAX) {
+        r->has_failed = true;
+        return 0;
+    }
+    return (uint32_t)bytes;
 }
 
 enum err write_entry_decode(struct slice bytes, struct write_entry *ret_entry)
@@ -37,6 +52,10 @@ enum err write_entry_decode(struct slice bytes, struct write_entry *ret_entry)
     entry.commit_time_us = reader_u64(&r);
     entry.id_clock_us = reader_u64(&r);
     entry.capacity = reader_prefixed(&r);
+    if ((entry.flags & WRITE_ENTRY_REPLACES) != 0)
+        entry.item_bytes_before = read_item_bytes(&r);
+    if ((entry.flags & WRITE_ENTRY_DELETE) == 0)
+        entry.item_bytes_after = read_item_bytes(&r);
     entry.key = reader_prefixed(&r);
     if ((entry.flags & WRITE_ENTRY_DELETE) == 0)
         entry.image = reader_prefixed(&r);

@@ -14,6 +14,7 @@ enum write_entry_flags {
     WRITE_ENTRY_DELETE = 1,     /* the row is gone afterwards; there is no image */
     WRITE_ENTRY_HAS_OLD = 2,    /* old_image is there because a consumer needs it */
     WRITE_ENTRY_HAS_ANSWER = 4, /* answer repeats the reply's attributes for a retried request */
+    WRITE_ENTRY_REPLACES = 8,   /* there was a row before */
 };
 
 struct write_entry {
@@ -22,6 +23,9 @@ struct write_entry {
     uint64_t commit_time_us; /* wall clock of the leader, never running backwards within a group */
     uint64_t id_clock_us;    /* elapsed time as the group's leaders measured it: see request_ids.h */
     struct slice capacity;   /* encoded capacity vector (dataplane/item/size.h) */
+    uint32_t
+        item_bytes_before;     /* as DynamoDB counts them (item_size_bytes); 0 without WRITE_ENTRY_REPLACES */
+    uint32_t item_bytes_after; /* likewise; 0 with WRITE_ENTRY_DELETE */
     struct slice key;
     struct slice image;     /* envelope bytes as stored */
     struct slice old_image; /* envelope bytes, or empty */
@@ -38,6 +42,6 @@ void write_entry_encode(const struct write_entry *entry, struct buffer *to);
 void schema_entry_encode(const struct schema_entry *entry, struct buffer *to);
 
 /* Views into `bytes`, valid as long as those are.
- * ERR_CORRUPT  unknown version or flags, or lengths that do not add up. */
+ * ERR_CORRUPT  unknown version or flags, lengths that do not add up, or sizes that no item has. */
 enum err write_entry_decode(struct slice bytes, struct write_entry *ret_entry) MUST_CHECK;
 enum err schema_entry_decode(struct slice bytes, struct schema_entry *ret_entry) MUST_CHECK;

@@ -5,7 +5,7 @@
 #include "dataplane/item/size.h"
 #include "dataplane/partition/partition_internal.h"
 
-enum { SCHEMA_BYTES_MAX = 1 << 20, CHECKPOINT_VERSION = 1 };
+enum { SCHEMA_BYTES_MAX = 1 << 20, CHECKPOINT_VERSION = 2 };
 
 struct partition *partition_create(uint64_t applied_index)
 {
@@ -128,12 +128,32 @@ static enum err remember(struct partition *p, uint64_t index, const struct write
     return request_ids_add(p->ids, &record);
 }
 
+/* The size after this entry. Nothing can go that never came: then somebody has written what no leader wrote. */
+static enum err resize(const struct write_entry *entry, struct partition_size *size)
+{
+    if ((entry->flags & WRITE_ENTRY_REPLACES) != 0) {
+        if (size->item_count == 0 || size->item_bytes < entry->item_bytes_before)
+            return ERR_CORRUPT;
+        size->item_count--;
+        size->item_bytes -= entry->item_bytes_before;
+    }
+    if ((entry->flags & WRITE_ENTRY_DELETE) == 0) {
+        size->item_count++;
+        size->item_bytes += entry->item_bytes_after;
+    }
+    return ERR_OK;
+}
+
 static enum err apply_write(struct partition *p, uint64_t index, struct slice payload,
                             struct partition_effect *ret_effect)
 {
     struct write_entry entry;
     TRY(write_entry_decode(payload, &entry));
+    struct partition_size size = p->size;
+    if (index > p->applied_index)
+        TRY(resize(&entry, &size));
     TRY(remember(p, index, &entry));
+    p->size = size;
     if (entry.commit_time_us > p->commit_time_us)
         p->commit_time_us = entry.commit_time_us;
     if (entry.id_clock_us > p->id_clock_us)
@@ -202,6 +222,11 @@ uint64_t partition_applied_index(const struct partition *p)
     return p->applied_index;
 }
 
+struct partition_size partition_size(const struct partition *p)
+{
+    return p->size;
+}
+
 uint64_t partition_schema_version(const struct partition *p)
 {
     return p->schema_version;
@@ -226,6 +251,8 @@ static void encode_head(const struct partition *p, struct buffer *to)
     buffer_append_u64(to, p->applied_index);
     buffer_append_u64(to, p->commit_time_us);
     buffer_append_u64(to, p->id_clock_us);
+    buffer_append_u64(to, p->size.item_count);
+    buffer_append_u64(to, p->size.item_bytes);
     buffer_append_u64(to, p->schema_version);
     buffer_append_prefixed(to, buffer_view(&p->schema));
 }
@@ -251,6 +278,8 @@ enum err partition_checkpoint_decode(struct partition *p, struct slice bytes)
     uint64_t applied_index = reader_u64(&r);
     uint64_t commit_time_us = reader_u64(&r);
     uint64_t id_clock_us = reader_u64(&r);
+    struct partition_size size = {.item_count = reader_u64(&r)};
+    size.item_bytes = reader_u64(&r);
     uint64_t schema_version = reader_u64(&r);
     struct slice schema = reader_prefixed(&r);
     if (reader_has_failed(&r) || version != CHECKPOINT_VERSION)
@@ -262,12 +291,15 @@ enum err partition_checkpoint_decode(struct partition *p, struct slice bytes)
     p->applied_index = p->replayed_index = applied_index;
     p->commit_time_us = commit_time_us;
     p->id_clock_us = id_clock_us;
+    p->size = size;
     p->schema_version = schema_version;
     return ERR_OK;
 }
 
-void partition_set_stored_index(struct partition *p, uint64_t applied_index)
+void partition_set_stored(struct partition *p, uint64_t applied_index, struct partition_size size)
 {
-    if (applied_index > p->applied_index)
-        p->applied_index = applied_index;
+    if (applied_index <= p->applied_index)
+        return;
+    p->applied_index = applied_index;
+    p->size = size;
 }

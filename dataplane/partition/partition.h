@@ -16,8 +16,8 @@
  *   NOT_APPLIED, and the overlay of pending writes is dropped: `partition_drop_pending`.
  * - An outcome that was computed beforehand counts only for the version of the row that it was computed from.
  * - A leader evaluates only after its term's no-op is applied (the caller asks group_* for that).
- * - Applied state is a function of the log alone: rows, request ids, schema, clocks. Replicas are equal at
- *   equal applied index.
+ * - Applied state is a function of the log alone: rows, their number and size, request ids, schema, clocks. Replicas
+ *   are equal at equal applied index.
  *
  * No clock, no I/O: rows come from the shell, times are numbers. Not thread-safe. */
 #pragma once
@@ -32,6 +32,12 @@ struct partition;
 struct partition_row {
     bool exists;
     struct slice envelope;
+};
+
+/* How many rows there are, and what they weigh together: the sum of item_size_bytes. */
+struct partition_size {
+    uint64_t item_count;
+    uint64_t item_bytes;
 };
 
 struct partition_times {
@@ -88,12 +94,14 @@ void partition_destroy(struct partition *p);
  * index == applied + 1: ordinary. A gap is our mistake (asserted).
  * payload  views in the effect point into it.
  *
- * ERR_CORRUPT    the payload does not decode; nothing has changed: quarantine the replica.
+ * ERR_CORRUPT    the payload does not decode, or takes away what is not there; nothing has changed: quarantine the
+ *                replica.
  * ERR_NO_MEMORY  nothing has changed: apply again later. */
 enum err partition_apply(struct partition *p, uint64_t index, enum partition_entry_kind kind,
                          struct slice payload, struct partition_effect *ret_effect) MUST_CHECK;
 
 uint64_t partition_applied_index(const struct partition *p);
+struct partition_size partition_size(const struct partition *p);
 uint64_t partition_schema_version(const struct partition *p);
 /* Encoded key schema, empty before the first SCHEMA entry; valid until the next one is applied. */
 struct slice partition_schema(const struct partition *p);
@@ -108,9 +116,9 @@ void partition_checkpoint_encode_own(const struct partition *p, struct buffer *t
 /* Into a partition fresh from create; `applied_index` of the checkpoint becomes ours.
  * ERR_CORRUPT, ERR_NO_MEMORY  destroy it. */
 enum err partition_checkpoint_decode(struct partition *p, struct slice bytes) MUST_CHECK;
-/* After a restart the store may have applied more than the checkpoint covers: entries up to
- * `applied_index` are then replayed for their request ids only. Never lowers it. */
-void partition_set_stored_index(struct partition *p, uint64_t applied_index);
+/* After a restart the store may have applied more than the checkpoint covers, and says what size that left: entries up
+ * to `applied_index` are then replayed for their request ids only. An index below the checkpoint's changes nothing. */
+void partition_set_stored(struct partition *p, uint64_t applied_index, struct partition_size size);
 
 /* ---- the leader ---- */
 

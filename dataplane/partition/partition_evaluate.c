@@ -147,9 +147,12 @@ static enum err encode_entry(const struct partition *p, const struct evaluation 
 {
     struct write_entry entry = {
         .flags = (uint8_t)((e->outcome.has_new ? 0 : WRITE_ENTRY_DELETE) |
+                           (e->has_old ? WRITE_ENTRY_REPLACES : 0) |
                            (answer->has_attributes ? WRITE_ENTRY_HAS_ANSWER : 0)),
         .commit_time_us = next_commit_time(p, now.wall_us),
         .id_clock_us = id_clock(p, now.boot_us),
+        .item_bytes_before = (uint32_t)e->outcome.old_bytes,
+        .item_bytes_after = (uint32_t)e->outcome.new_bytes,
         .key = e->request->key,
         .answer = answer->attributes,
     };

@@ -15,9 +15,10 @@ struct pending_write {
 
 struct partition {
     uint64_t applied_index;
-    uint64_t replayed_index; /* request ids are complete up to here; below applied only during recovery */
-    uint64_t commit_time_us; /* highest in the applied log */
-    uint64_t id_clock_us;    /* highest in the applied log */
+    uint64_t replayed_index;    /* request ids are complete up to here; below applied only during recovery */
+    uint64_t commit_time_us;    /* highest in the applied log */
+    uint64_t id_clock_us;       /* highest in the applied log */
+    struct partition_size size; /* after applied_index */
     uint64_t schema_version;
     struct buffer schema;
     struct request_ids *ids;

@@ -99,7 +99,7 @@ static void set_ways(struct store *store)
     rocksdb_writeoptions_disable_WAL(store->write_waiting, 1);
 }
 
-/* A new store gets the version's row; an old one is refused when that is newer than this program. */
+/* A new store gets the version's row; one of another version is refused. */
 static enum err check_format(struct store *store, struct error *error)
 {
     static const char key[] = {STORE_FORMAT_PREFIX};

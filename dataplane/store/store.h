@@ -33,7 +33,7 @@ struct store_options {
 
 /* ---- Life cycle (POOL) ---- */
 
-/* ERR_CORRUPT, ERR_IO, ERR_NO_SPACE, ERR_NOT_FOUND, ERR_NO_MEMORY; ERR_INVALID: made by a newer version */
+/* ERR_CORRUPT, ERR_IO, ERR_NO_SPACE, ERR_NOT_FOUND, ERR_NO_MEMORY; ERR_INVALID: made by another version */
 enum err store_open(struct store **ret_store, const struct store_options *options,
                     struct error *error) MUST_CHECK;
 /* Flushes what it can. The process's last moments need no close: the log has what is missing. NULL does
@@ -106,9 +106,18 @@ void store_batch_delete(struct store_batch *batch, struct slice item_key);
 void store_batch_put_meta(struct store_batch *batch, uint64_t group_id, struct slice name,
                           struct slice value);
 void store_batch_delete_meta(struct store_batch *batch, uint64_t group_id, struct slice name);
+
+/* The last log entry whose effects are here, and how many items they left and what these weigh. */
+struct store_applied {
+    uint64_t replica_id;
+    uint64_t index;
+    uint64_t term;
+    uint64_t item_count;
+    uint64_t item_bytes;
+};
 /* Every batch that applies log entries of a group says up to which one. */
-void store_batch_set_applied(struct store_batch *batch, uint64_t group_id, uint64_t replica_id,
-                             uint64_t index, uint64_t term);
+void store_batch_set_applied(struct store_batch *batch, uint64_t group_id,
+                             const struct store_applied *applied);
 
 /* Write all of it or nothing; the batch stays the caller's, unchanged.
  * ERR_BUSY  the store cannot take writes without a pause now: nothing was written, try again shortly and
@@ -120,11 +129,6 @@ enum err store_write_waiting(struct store *store, const struct store_batch *batc
 
 /* ---- A group's rows beside its items ---- */
 
-struct store_applied {
-    uint64_t replica_id;
-    uint64_t index;
-    uint64_t term;
-};
 /* POOL (the row is usually in memory). ERR_NOT_FOUND: the group never applied anything here. */
 enum err store_applied(struct store *store, uint64_t group_id, struct store_applied *ret_applied) MUST_CHECK;
 /* POOL. As above, but what would be found after a power cut now: the log is needed only beyond this. */

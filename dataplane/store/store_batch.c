@@ -77,16 +77,14 @@ void store_batch_delete_meta(struct store_batch *batch, uint64_t group_id, struc
     drop(batch, store_key_meta(&key, group_id, name), &key);
 }
 
-/* version 1 | replica id | index | term, little-endian */
-void store_batch_set_applied(struct store_batch *batch, uint64_t group_id, uint64_t replica_id,
-                             uint64_t index, uint64_t term)
+void store_batch_set_applied(struct store_batch *batch, uint64_t group_id,
+                             const struct store_applied *applied)
 {
+    const uint64_t fields[] = {applied->replica_id, applied->index, applied->term, applied->item_count,
+                               applied->item_bytes};
     uint8_t value[STORE_APPLIED_BYTES] = {STORE_APPLIED_VERSION};
-    for (int i = 0; i < 8; i++) {
-        value[1 + i] = (uint8_t)(replica_id >> (8 * i));
-        value[9 + i] = (uint8_t)(index >> (8 * i));
-        value[17 + i] = (uint8_t)(term >> (8 * i));
-    }
+    for (size_t i = 0; i < sizeof value - 1; i++)
+        value[1 + i] = (uint8_t)(fields[i / 8] >> (8 * (i % 8)));
     store_batch_put_meta(batch, group_id, STORE_APPLIED_NAME, slice_make(value, sizeof value));
 }
 
@@ -98,6 +96,8 @@ enum err store_applied_decode(struct slice value, struct store_applied *ret_appl
     struct store_applied applied = {.replica_id = reader_u64(&reader)};
     applied.index = reader_u64(&reader);
     applied.term = reader_u64(&reader);
+    applied.item_count = reader_u64(&reader);
+    applied.item_bytes = reader_u64(&reader);
     if (!reader_is_done(&reader) || version != STORE_APPLIED_VERSION)
         return ERR_CORRUPT;
     *ret_applied = applied;

@@ -11,7 +11,7 @@ enum {
     STORE_ITEM_PREFIX = 'i',
     STORE_META_PREFIX = 'm',
     STORE_FORMAT_PREFIX = 'f', /* one row: the version of all this */
-    STORE_FORMAT_VERSION = 1,
+    STORE_FORMAT_VERSION = 2,
     STORE_META_KEY_BYTES = 1 + 8, /* and the name */
 };
 
@@ -34,7 +34,7 @@ struct store_batch {
 
 /* The one meta row that the store itself knows. */
 #define STORE_APPLIED_NAME SLICE_LITERAL("applied")
-enum { STORE_APPLIED_VERSION = 1, STORE_APPLIED_BYTES = 1 + 3 * 8 };
+enum { STORE_APPLIED_VERSION = 2, STORE_APPLIED_BYTES = 1 + 5 * 8 };
 enum err store_applied_decode(struct slice value, struct store_applied *ret_applied) MUST_CHECK;
 
 /* The key of a row: prefix and bytes. Short keys, that is all in practice, need no allocation. */

@@ -294,7 +294,6 @@ class Fleet:
             "AWS_ACCESS_KEY_ID": key["access_key_id"],
             "AWS_SECRET_ACCESS_KEY": key["secret_access_key"],
             "AWS_DEFAULT_REGION": REGION,
-            "SLUICE_CONSOLE_URL": f"{self.endpoint}/console/",
             "SLUICE_OPERATOR_URL": self.operator_url,
             "SLUICE_OPERATOR_TOKEN": self.token(),
         }

@@ -6,7 +6,7 @@
  * it, makes a directory as the disk may be when power fails right there, opens log and store on it, replays the
  * log into the store, and compares with what had been promised by then: every acknowledged entry is there, with
  * the right bytes; entry, second row and applied index come together or not at all; nothing is
- * reported as damage; removed replicas stay removed. Prints a line of figures; 1 if anything is violated. */
+ * reported as damage; counts are those of the rows; removed replicas stay removed. Prints a line of figures; 1 if anything is violated. */
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
@@ -44,9 +44,10 @@ struct cut {
     struct store *store;
     struct store_batch *batch;
     uint64_t number, outcomes, violations, damages, acked_checked, replayed;
-    uint64_t rows_applied[WORKLOAD_GROUPS + 1]; /* the store's applied index */
-    struct workload_record row;                 /* while scanning: last row of side a */
-    uint64_t rows_seen[WORKLOAD_GROUPS + 1];
+    struct store_applied applied[WORKLOAD_GROUPS + 1]; /* as the store says */
+    struct workload_record row;                        /* while scanning: last row of side a */
+    uint64_t rows_seen[WORKLOAD_GROUPS + 1];           /* pairs */
+    uint64_t bytes_seen[WORKLOAD_GROUPS + 1];          /* of their values */
 };
 
 static void violated(struct cut *cut, const char *what, uint64_t group_id, uint64_t index)
@@ -112,14 +113,13 @@ static enum err on_record(void *data, const struct segment_record *record)
     if (!slice_equal(record->body, slice_make(body, bytes)))
         violated(cut, "an entry with other bytes", record->group_id, record->index);
     f->terms[record->index] = record->term;
-    if (record->group_id >= WORKLOAD_REPLACING || record->index <= cut->rows_applied[record->group_id])
+    if (record->group_id >= WORKLOAD_REPLACING || record->index <= cut->applied[record->group_id].index)
         return ERR_OK;
-    if (record->index == cut->rows_applied[record->group_id] + 1) {
+    if (record->index == cut->applied[record->group_id].index + 1) {
         store_batch_clear(cut->batch);
-        workload_apply(cut->batch, record);
+        workload_apply(cut->batch, record, &cut->applied[record->group_id]);
         if (store_write_waiting(cut->store, cut->batch) != ERR_OK)
             violated(cut, "the store takes no writes", record->group_id, record->index);
-        cut->rows_applied[record->group_id]++;
         cut->replayed++;
     }
     return ERR_OK;
@@ -158,6 +158,7 @@ static bool on_row(void *data, struct slice key, struct slice value)
     memcpy(&r.term, value.data, sizeof r.term);
     if (!slice_equal(value, slice_make(body, workload_body(r.group_id, r.index, r.term, body))))
         violated(cut, "a row with other bytes", r.group_id, r.index);
+    cut->bytes_seen[r.group_id] += value.length;
     if (key.data[16] == 'a')
         cut->row = r;
     else if (cut->row.group_id != r.group_id || cut->row.index != r.index || cut->row.term != r.term)
@@ -177,6 +178,7 @@ static void check_rows(struct cut *cut)
     buffer_init(&next, 100);
     buffer_init(&begin, 100);
     memset(cut->rows_seen, 0, sizeof cut->rows_seen);
+    memset(cut->bytes_seen, 0, sizeof cut->bytes_seen);
     while (end != STORE_SCAN_DONE) {
         struct store_scan scan = {.begin = buffer_view(&begin), .bytes_max = 1 << 20, .time_us_max = 1000000};
         if (store_scan_slice(cut->store, &scan, on_row, cut, &end, &next) != ERR_OK) {
@@ -186,9 +188,13 @@ static void check_rows(struct cut *cut)
         buffer_clear(&begin);
         buffer_append(&begin, buffer_view(&next));
     }
-    for (uint64_t g = 1; g < WORKLOAD_REPLACING; g++)
-        if (cut->rows_seen[g] != cut->rows_applied[g])
+    for (uint64_t g = 1; g < WORKLOAD_REPLACING; g++) {
+        if (cut->rows_seen[g] != cut->applied[g].index)
             violated(cut, "rows do not end at the applied index", g, cut->rows_seen[g]);
+        if (2 * cut->rows_seen[g] != cut->applied[g].item_count ||
+            cut->bytes_seen[g] != cut->applied[g].item_bytes)
+            violated(cut, "the rows are not as many, or not as large, as was counted", g, cut->rows_seen[g]);
+    }
     buffer_deinit(&next);
     buffer_deinit(&begin);
 }
@@ -209,7 +215,7 @@ static void check_group(struct cut *cut, struct wal *wal, uint64_t g)
     }
     if (f->hard_term < p->hard_term)
         violated(cut, "an acknowledged hard state is gone", g, p->hard_term);
-    uint64_t stored = g < WORKLOAD_REPLACING ? cut->rows_applied[g] : 0;
+    uint64_t stored = g < WORKLOAD_REPLACING ? cut->applied[g].index : 0;
     uint64_t last = f->last_index > stored ? f->last_index : stored;
     if (last < p->acked_last)
         violated(cut, "an acknowledged entry is gone", g, p->acked_last);
@@ -226,16 +232,16 @@ static void open_store(struct cut *cut, const char *path)
 {
     struct store_options options = workload_store_options(path);
     struct error error = {0};
-    memset(cut->rows_applied, 0, sizeof cut->rows_applied);
+    memset(cut->applied, 0, sizeof cut->applied);
     if (store_open(&cut->store, &options, &error) != ERR_OK) {
         violated(cut, error.text, 0, 0);
         cut->store = NULL;
         return;
     }
     for (uint64_t g = 1; g < WORKLOAD_REPLACING; g++) {
-        struct store_applied applied;
-        if (store_applied(cut->store, g, &applied) == ERR_OK)
-            cut->rows_applied[g] = applied.index;
+        enum err err = store_applied(cut->store, g, &cut->applied[g]);
+        if (err != ERR_OK && err != ERR_NOT_FOUND)
+            violated(cut, "the applied index cannot be read", g, 0);
     }
     check_rows(cut);
 }

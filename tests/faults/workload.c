@@ -12,7 +12,8 @@ enum { OUTSTANDING_MAX = 4, FLUSH_EVERY = 40, FAIL_EVERY = 70, PATH_BYTES = 200 
 struct member {
     struct workload *workload;
     struct wal_group *group;
-    uint64_t group_id, replica_id, last_index, applied_index, term, hard_term;
+    uint64_t group_id, replica_id, last_index, term, hard_term;
+    struct store_applied applied;
     uint64_t recovered_terms[WORKLOAD_INDEX_MAX];
 };
 
@@ -55,11 +56,19 @@ struct slice workload_key(uint64_t group_id, uint64_t index, char side, uint8_t 
     return slice_make(to, WORKLOAD_KEY_BYTES);
 }
 
-void workload_apply(struct store_batch *batch, const struct segment_record *entry)
+void workload_apply(struct store_batch *batch, const struct segment_record *entry,
+                    struct store_applied *applied)
 {
+    *applied = (struct store_applied){
+        .replica_id = entry->replica_id,
+        .index = entry->index,
+        .term = entry->term,
+        .item_count = applied->item_count + 2,
+        .item_bytes = applied->item_bytes + 2 * entry->body.length,
+    };
     uint8_t key[WORKLOAD_KEY_BYTES];
     store_batch_put(batch, workload_key(entry->group_id, entry->index, 'a', key), entry->body);
-    store_batch_set_applied(batch, entry->group_id, entry->replica_id, entry->index, entry->term);
+    store_batch_set_applied(batch, entry->group_id, applied);
     store_batch_put(batch, workload_key(entry->group_id, entry->index, 'b', key), entry->body);
 }
 
@@ -99,7 +108,7 @@ static void apply_entry(struct workload *w, const struct workload_record *r)
         .group_id = r->group_id, .replica_id = r->replica_id, .index = r->index, .term = r->term};
     entry.body = slice_make(body, workload_body(r->group_id, r->index, r->term, body));
     store_batch_clear(w->batch);
-    workload_apply(w->batch, &entry);
+    workload_apply(w->batch, &entry, &w->members[r->group_id].applied);
     must(store_write_waiting(w->store, w->batch), "store_write");
 }
 
@@ -115,11 +124,9 @@ static void on_append(void *cookie, enum err err)
     }
     must(err, "append");
     note(&promise->record);
-    bool is_next = promise->record.index == member->applied_index + 1;
-    if (promise->record.note == NOTE_ACK_ENTRY && member->group_id < WORKLOAD_REPLACING && is_next) {
+    bool is_next = promise->record.index == member->applied.index + 1;
+    if (promise->record.note == NOTE_ACK_ENTRY && member->group_id < WORKLOAD_REPLACING && is_next)
         apply_entry(w, &promise->record);
-        member->applied_index++;
-    }
     free(promise);
 }
 
@@ -265,10 +272,8 @@ static void adopt_recovered(struct workload *w, struct member *member)
         struct workload_record r = {NOTE_ACK_ENTRY, member->group_id, member->replica_id, i,
                                     member->recovered_terms[i]};
         note(&r);
-        if (member->group_id < WORKLOAD_REPLACING && i == member->applied_index + 1) {
+        if (member->group_id < WORKLOAD_REPLACING && i == member->applied.index + 1)
             apply_entry(w, &r);
-            member->applied_index++;
-        }
     }
 }
 

@@ -38,9 +38,10 @@ struct workload_record {
 
 /* Deterministic contents. */
 size_t workload_body(uint64_t group_id, uint64_t index, uint64_t term, uint8_t *to);
-/* Each applied entry puts two rows, of side 'a' and 'b', with the entry's body as value. */
+/* Each applied entry puts two rows, of side 'a' and 'b', with the entry's body as value, and counts them in `applied`. */
 struct slice workload_key(uint64_t group_id, uint64_t index, char side, uint8_t *to);
-void workload_apply(struct store_batch *batch, const struct segment_record *entry);
+void workload_apply(struct store_batch *batch, const struct segment_record *entry,
+                    struct store_applied *applied);
 struct wal_options workload_wal_options(const char *directory);
 struct store_options workload_store_options(const char *directory);
 

@@ -1,5 +1,6 @@
-"""Fixtures: one fleet for the session, tenants, clients."""
+"""Fixtures: one fleet for the session, tenants, clients; fleets of a module's own."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -38,11 +39,20 @@ def binary(name):
     return str(BINARIES / name)
 
 
-@pytest.fixture(scope="session")
-def fleet():
+@contextlib.contextmanager
+def new_fleet(port, settings=(), loops=None):
+    """A fleet, up, each of whose nodes has `settings`; afterwards it is down, and nothing in it complained."""
     home = Path(tempfile.mkdtemp(prefix="sluice-test-"))
     home.chmod(0o711)  # PostgreSQL's account must be able to reach its directory below
-    fleet = Fleet(home, PORT, BINARIES)
+    fleet = Fleet(home, port, BINARIES, loops)
+    usual = fleet.layout.node
+
+    def node(number):
+        process = usual(number)
+        process.arguments = [*process.arguments, *settings]
+        return process
+
+    fleet.layout.node = node
     try:
         fleet.up()
         yield fleet
@@ -54,6 +64,17 @@ def fleet():
         else:
             shutil.rmtree(home)
     assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture(scope="session")
+def fleet():
+    with new_fleet(PORT) as fleet:
+        yield fleet
+
+
+def own_fleet(settings=(), loops=None):
+    """Beside the session's, for a module that damages it or wants other nodes. One at a time, as they share their ports."""
+    return new_fleet(PORT + 100, settings, loops)
 
 
 def complaints_of(home):
@@ -81,6 +102,12 @@ def make_client(fleet, key, retries=3, timeout=10):
 @pytest.fixture(scope="session")
 def client(fleet, tenant):
     return make_client(fleet, tenant)
+
+
+@pytest.fixture(scope="session")
+def everyday(fleet, client):
+    from .everyday import Everyday
+    return Everyday(fleet, client)
 
 
 @pytest.fixture

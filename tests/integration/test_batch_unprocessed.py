@@ -9,10 +9,12 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
+import boto3
 import pytest
 
-from deploy.local.layout import HOST
+from deploy.local.layout import HOST, REGION
 from tests.faults.kill_client import Client
 from tests.faults.kill_probe import wait_for
 
@@ -88,6 +90,34 @@ def send_until_all_is_done(hasty, operation, request):
         is_done = reply.status == 200 and not reply.json.get("UnprocessedItems") and not reply.json.get("UnprocessedKeys")
         return reply.json if is_done else None
     return wait_for(answer, 20, "all of the batch to be done")
+
+
+def test_the_batch_writer_of_boto3_sends_again_what_comes_back(fleet, hasty, tenant):
+    table = boto3.resource("dynamodb", endpoint_url=f"http://{hasty.host}", region_name=REGION,
+                           aws_access_key_id=tenant["access_key_id"],
+                           aws_secret_access_key=tenant["secret_access_key"]).Table("unprocessed")
+    left = []
+
+    def write(name):
+        with table.batch_writer() as batch:
+            for n in range(100):
+                batch.put_item(Item={"pk": f"{name}-{n}"})
+
+    table.meta.client.meta.events.register("after-call.dynamodb.BatchWriteItem",
+                                           lambda parsed, **_: left.append(parsed.get("UnprocessedItems")))
+    for name in ("node-1", "node-2", "node-3"):
+        with ThreadPoolExecutor(1) as pool:
+            with stopped(fleet, name):
+                writing = pool.submit(write, name)
+                wait_for(lambda writing=writing: any(left) or writing.done(), 10, "something unprocessed")
+            writing.result(30)
+        found = hasty.settled("Scan", TableName="unprocessed", ConsistentRead=True, Select="COUNT",
+                              FilterExpression="begins_with(pk, :name)",
+                              ExpressionAttributeValues={":name": {"S": f"{name}-"}})
+        assert found["Count"] == 100
+        if any(left):
+            return
+    raise AssertionError("no node was missed: who leads?")
 
 
 def generation(number):

@@ -3,23 +3,20 @@
 Its own fleet, whose nodes have four loops. The steps build on each other.
 """
 
-import shutil
 import socket
-import tempfile
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from deploy.local.fleet import Fleet, http
+from deploy.local.fleet import http
 from deploy.local.layout import HOST
 from tests.faults.kill_client import Client, create_table
 from tests.faults.kill_probe import wait_for
 from tests.integration.controlplane.wire import Wire, encode
 
 from . import frames
-from .conftest import BINARIES, complaints_of
-from .ports import PORT
+from .conftest import own_fleet
 
 LOOPS = 4  # not a multiple of the nodes: each node is then wanted as a leader on several loops
 TABLES = ("first", "second", "third")
@@ -82,25 +79,8 @@ class Loops:
 
 @pytest.fixture(scope="module")
 def loops():
-    home = Path(tempfile.mkdtemp(prefix="sluice-loops-"))
-    home.chmod(0o711)
-    fleet = Fleet(home, PORT + 300, BINARIES, loops=LOOPS)
-    usual = fleet.layout.node
-
-    def node(number):
-        process = usual(number)
-        process.arguments = [*process.arguments, *SETTINGS]
-        return process
-
-    fleet.layout.node = node
-    try:
-        fleet.up()
+    with own_fleet(SETTINGS, LOOPS) as fleet:
         yield Loops(fleet)
-    finally:
-        fleet.down()
-        complaints = complaints_of(home)
-        shutil.rmtree(home)
-    assert not complaints, "\n".join(complaints)
 
 
 def test_partitions_land_on_all_loops(loops):

@@ -3,19 +3,17 @@
 Its own fleet, as it is damaged. The steps build on each other: one group of three replicas never has more than one away.
 """
 
-import os
 import shutil
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from deploy.local.fleet import Fleet, http
+from deploy.local.fleet import http
 from tests.faults.kill_probe import wait_for
-from tests.integration.conftest import BINARIES, complaints_of, create_table, make_client
-from tests.integration.ports import PORT
+
+from .conftest import create_table, make_client, own_fleet
 
 ITEMS = 60
 
@@ -74,20 +72,8 @@ class Damaged:
 
 @pytest.fixture(scope="module")
 def damaged():
-    home = Path(tempfile.mkdtemp(prefix="sluice-lost-"))
-    home.chmod(0o711)
-    fleet = Fleet(home, PORT + 200, BINARIES)
-    try:
-        fleet.up()
+    with own_fleet() as fleet:
         yield Damaged(fleet)
-    finally:
-        fleet.down()
-        complaints = complaints_of(home)
-        if os.environ.get("SLUICE_TEST_KEEP"):
-            print("kept", home)
-        else:
-            shutil.rmtree(home)
-    assert not complaints, "\n".join(complaints)
 
 
 def test_replicas_whose_log_and_store_are_gone_stay_aside(damaged):

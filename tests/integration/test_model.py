@@ -49,6 +49,7 @@ def parameters(state):
 @pytest.mark.parametrize("operation", [name for name in STATES if name not in SERVED])
 def test_an_operation_that_is_not_served_is_unknown(raw, operation):
     assert_refused(raw.call(operation), "UnknownOperationException")
+    assert_refused(raw.call(operation, **sample(OPERATIONS[operation])), "UnknownOperationException")
 
 
 @pytest.mark.parametrize("operation, parameter", parameters("refused"))

@@ -350,7 +350,7 @@ def test_a_start_key_outside_the_sort_condition(raw, raw_table):
     ({"TableName": "refusals"}, "ValidationException",
      "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."),
     ({"TableName": "refusals", "KeyConditions": {}}, "ValidationException",
-     "The parameter 'KeyConditions' is not served yet: use expressions"),
+     "Conditions can be of length 1 or 2 only"),
     ({"TableName": "unknown-table", "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues":
       {":pk": {"S": "p"}}}, "ResourceNotFoundException", "Requested resource not found"),
     ({"KeyConditionExpression": "pk = :pk"}, "ValidationException", "1 validation error detected: Value null at "

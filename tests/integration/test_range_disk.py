@@ -1,18 +1,14 @@
 """Query and Scan of rows that are on disk, beside each other, and while a node is killed. Its own fleet, with little memory."""
 
-import shutil
-import tempfile
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from deploy.local.fleet import Fleet
 from tests.faults import kill_run
 from tests.faults.kill_probe import wait_for
 
-from .conftest import BINARIES, PORT, complaints_of, create_table, make_client
+from .conftest import create_table, make_client, own_fleet
 from .ranges import fill, items, pages
 
 SETTINGS = ["--block-cache", "1MiB", "--flush-interval", "200ms"]
@@ -62,25 +58,8 @@ class Shelf:
 
 @pytest.fixture(scope="module")
 def shelf():
-    home = Path(tempfile.mkdtemp(prefix="sluice-range-"))
-    home.chmod(0o711)
-    fleet = Fleet(home, PORT + 300, BINARIES)
-    usual = fleet.layout.node
-
-    def node(number):
-        process = usual(number)
-        process.arguments = [*process.arguments, *SETTINGS]
-        return process
-
-    fleet.layout.node = node
-    try:
-        fleet.up()
+    with own_fleet(SETTINGS) as fleet:
         yield Shelf(fleet)
-    finally:
-        fleet.down()
-        complaints = complaints_of(home)
-        shutil.rmtree(home)
-    assert not complaints
 
 
 def test_rows_on_disk_are_read_in_the_pool(shelf):

@@ -200,7 +200,8 @@ ONE = "1 validation error detected: "
     ({"FilterExpression": "a ="}, 'Invalid FilterExpression: Syntax error; token: "<EOF>", near: "a ="'),
     ({"ExpressionAttributeValues": {":v": {"S": "x"}}}, "ExpressionAttributeValues can only be specified when using "
      "expressions: FilterExpression is null"),
-    ({"ScanFilter": {}}, "The parameter 'ScanFilter' is not served yet: use expressions"),
+    ({"ScanFilter": {}, "FilterExpression": "a = :v"}, "Can not use both expression and non-expression parameters in the "
+     "same request: Non-expression parameters: {ScanFilter} Expression parameters: {FilterExpression}"),
 ])
 def test_refused_parameters(raw, raw_table, more, message):
     assert_refused(raw.call("Scan", TableName=raw_table, **more), "ValidationException", message)

@@ -1,36 +1,19 @@
 """Restarts after the log has been shortened, many times: older segments are gone, and what is needed of them was
 repeated in later ones."""
 
-import shutil
-import tempfile
 from pathlib import Path
 
-from deploy.local.fleet import Fleet
 from deploy.local.layout import HOST
 from tests.faults import kill_probe, kill_run
 from tests.faults.kill_client import Client, create_table
 from tests.faults.kill_probe import wait_for
 
-from .conftest import BINARIES, complaints_of
-from .ports import PORT
+from .conftest import own_fleet
 
 # So small that what a round writes, 40 MB, goes through several segments.
 SETTINGS = ["--log-segment", "16MiB", "--log-retention", "1MiB", "--flush-interval", "200ms"]
 ITEMS = 200
 ROUNDS = 2
-
-
-def small_log_fleet(home):
-    fleet = Fleet(home, PORT + 100, BINARIES)
-    usual = fleet.layout.node
-
-    def node(number):
-        process = usual(number)
-        process.arguments = [*process.arguments, *SETTINGS]
-        return process
-
-    fleet.layout.node = node
-    return fleet
 
 
 def oldest_segments(fleet):
@@ -52,11 +35,7 @@ def check(client, round_):
 
 
 def test_replicas_come_back_when_older_segments_of_their_log_are_gone():
-    home = Path(tempfile.mkdtemp(prefix="sluice-test-"))
-    home.chmod(0o711)
-    fleet = small_log_fleet(home)
-    try:
-        fleet.up()
+    with own_fleet(SETTINGS) as fleet:
         client = Client(HOST, fleet.layout.port, fleet.create_tenant("short"))
         create_table(client, "short")
         nodes = [row["name"] for row in fleet.rows() if row["role"] == "node"]
@@ -69,8 +48,3 @@ def test_replicas_come_back_when_older_segments_of_their_log_are_gone():
             kill_run.wait_caught_up(fleet, nodes)
             assert {replica.state for replica in kill_probe.replicas(fleet)} == {"active"}
             check(client, round_)
-    finally:
-        fleet.down()
-        complaints = complaints_of(home)
-        shutil.rmtree(home)
-    assert not complaints

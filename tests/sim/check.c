@@ -1,6 +1,8 @@
 /* What must hold at every step, whatever goes wrong. */
 #include <stdarg.h>
 
+#include "dataplane/item/envelope.h"
+#include "dataplane/item/size.h"
 #include "dataplane/partition/entry.h"
 #include "tests/sim/sim.h"
 
@@ -88,7 +90,29 @@ uint64_t check_digest(const struct sim_replica *r)
     uint64_t digest = 0;
     for (uint32_t k = 0; k < KEYS; k++)
         digest = hash_bytes(digest + k, r->rows.rows[k].data, r->rows.rows[k].length);
-    return digest;
+    struct partition_size size = partition_size(r->partition);
+    return hash_bytes(digest, &size, sizeof size);
+}
+
+/* The size that a partition keeps is that of the rows that there are. */
+static void check_size(struct world *w, const struct sim_replica *r, uint64_t index)
+{
+    struct partition_size found = {0}, kept = partition_size(r->partition);
+    for (uint32_t k = 0; k < KEYS; k++) {
+        struct envelope envelope;
+        if (r->rows.rows[k].length == 0)
+            continue;
+        enum err err = envelope_decode(buffer_view(&r->rows.rows[k]), &envelope);
+        ASSERT(err == ERR_OK);
+        found.item_count++;
+        found.item_bytes += item_size_bytes(envelope.body);
+    }
+    if (found.item_count != kept.item_count || found.item_bytes != kept.item_bytes)
+        check_fail(w, "size of rows",
+                   "group %u replica %llu after entry %llu: %llu items of %llu bytes, it says %llu of %llu",
+                   r->group_no, (unsigned long long)r->replica_id, (unsigned long long)index,
+                   (unsigned long long)found.item_count, (unsigned long long)found.item_bytes,
+                   (unsigned long long)kept.item_count, (unsigned long long)kept.item_bytes);
 }
 
 void check_applied(struct world *w, struct sim_replica *r, uint64_t index)
@@ -96,6 +120,7 @@ void check_applied(struct world *w, struct sim_replica *r, uint64_t index)
     struct sim_group_truth *truth = &w->groups[r->group_no];
     uint64_t digest = r->digest;
     if (index % 16 == 0) {
+        check_size(w, r, index);
         struct buffer bytes;
         buffer_init(&bytes, 16 * 1024 * 1024);
         partition_checkpoint_encode(r->partition, &bytes);

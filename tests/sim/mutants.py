@@ -114,6 +114,10 @@ MUTANTS = {
                           "saved request ids are deleted while some of them count"),
     "replay-counts-twice": (P + "request_ids.c", "if (record->index <= ids->last_index)", "if (record->index == 0)",
                             "a replay after a restart revives request ids that were forgotten"),
+    "size-replayed": (P + "partition.c", "if (index > p->applied_index)\n        TRY(resize(&entry, &size));", "TRY(resize(&entry, &size));",
+                      "a replay after a restart counts rows again that the store has counted"),
+    "size-of-pending": (P + "partition_evaluate.c", "e->old_bytes = pending->entry.item_bytes_after;", "e->old_bytes = pending->entry.item_bytes_before;",
+                        "a write that replaces a pending one takes away the size before that"),
 }
 
 

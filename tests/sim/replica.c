@@ -31,6 +31,7 @@ static void buffer_set(struct buffer *to, struct slice bytes)
 
 void rows_copy(struct sim_rows *to, const struct sim_rows *from)
 {
+    to->size = from->size;
     to->applied_index = from->applied_index;
     to->applied_term = from->applied_term;
     to->checkpoint_index = from->checkpoint_index;
@@ -402,7 +403,7 @@ static enum err load_store(struct sim_replica *r)
     if (r->rows.checkpoint.length > 0)
         TRY(partition_checkpoint_decode(r->partition, buffer_view(&r->rows.checkpoint)));
     TRY(ids_load(r));
-    partition_set_stored_index(r->partition, r->rows.applied_index);
+    partition_set_stored(r->partition, r->rows.applied_index, r->rows.size);
     /* Request ids of what the store has and the checkpoint does not. */
     for (uint64_t i = r->rows.checkpoint_index + 1; i <= r->rows.applied_index; i++) {
         const struct sim_entry *e = replica_entry(r, i);
@@ -461,6 +462,7 @@ static void apply_entry(struct world *w, struct sim_replica *r, uint64_t index)
     else if (key >= 0)
         buffer_clear(&r->rows.rows[key]);
     ids_save(r, IDS_CHUNK);
+    r->rows.size = partition_size(r->partition);
     r->rows.applied_index = index;
     r->rows.applied_term = e->term;
     r->promised_index = index;

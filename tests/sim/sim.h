@@ -172,6 +172,7 @@ struct sim_disk {
 /* ---- The store: rows by key number ---- */
 
 struct sim_rows {
+    struct partition_size size;
     uint64_t applied_index;
     uint64_t applied_term;
     struct buffer rows[KEYS]; /* envelope; empty = absent */

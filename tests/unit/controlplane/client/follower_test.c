@@ -244,31 +244,12 @@ static void lookup_wants_one_route_for_each_key(void **state)
     assert_int_equal(route_lookup(w->peers, keys, ROUTE_KEYS_MAX + 1, 0, on_routes, w), ERR_LIMIT);
 }
 
-static void addresses_are_split(void **state)
-{
-    const char *addresses = "127.0.0.1:80, [::1]:8010";
-    char host[PEER_HOST_BYTES];
-    uint16_t port;
-    assert_int_equal(peer_address_next(&addresses, host, &port), ERR_OK);
-    assert_string_equal(host, "127.0.0.1");
-    assert_int_equal(port, 80);
-    assert_int_equal(peer_address_next(&addresses, host, &port), ERR_OK);
-    assert_string_equal(host, "::1");
-    assert_int_equal(peer_address_next(&addresses, host, &port), ERR_NOT_FOUND);
-    static const char *const wrong[] = {"host", "host:", ":80", "host:0", "host:65536", "host:8x"};
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        addresses = wrong[i];
-        assert_int_equal(peer_address_next(&addresses, host, &port), ERR_CONFIG);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(follower_starts_cold_and_waits_for_versions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(control_call_goes_past_the_standby, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lookup_wants_one_route_for_each_key, set_up, tear_down),
-        cmocka_unit_test(addresses_are_split),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "dataplane/expression/program_builder.h"
 #include "dataplane/item/envelope.h"
+#include "dataplane/item/size.h"
 #include "tests/unit/dataplane/expression/document_text.h"
 
 enum { SECOND = 1000 * 1000 };
@@ -99,6 +100,12 @@ static void apply(struct fixture *f, uint64_t index, struct slice payload)
     f->exists = effect.kind == PARTITION_EFFECT_PUT;
     buffer_clear(&f->stored);
     buffer_append(&f->stored, effect.envelope);
+}
+
+static void assert_size(const struct partition *p, uint64_t item_count, uint64_t item_bytes)
+{
+    assert_int_equal(partition_size(p).item_count, item_count);
+    assert_int_equal(partition_size(p).item_bytes, item_bytes);
 }
 
 static const char *row(struct fixture *f)
@@ -315,6 +322,40 @@ static void a_delete_of_nothing_costs_a_unit_and_changes_nothing(void **state)
     assert_string_equal(row(f), "none");
 }
 
+/* DynamoDB: a write that its condition refuses costs what it would have cost. */
+static void a_refused_write_costs_the_larger_of_what_is_there_and_what_was_sent(void **state)
+{
+    struct fixture *f = *state;
+    static char text[3000];
+    memset(text, 'x', sizeof text - 1);
+    struct item_builder b;
+    item_builder_init(&b, ITEM_ENCODED_BYTES_MAX);
+    item_builder_begin(&b, VALUE_M);
+    item_builder_name(&b, SLICE_LITERAL("v"));
+    item_builder_scalar(&b, VALUE_S, slice_from_string(text));
+    item_builder_end(&b);
+    struct write_request large = put(f, 1, "{pk:'k'}"), small = put(f, 2, "{pk:'k'}");
+    large.item = item_builder_view(&b);
+    large.condition = small.condition = existence(f, CONDITION_EXISTS, "none");
+    struct write_request update = {.request_id = {3}, .kind = WRITE_UPDATE, .key = large.key};
+    struct write_request delete = {.request_id = {4}, .kind = WRITE_DELETE, .key = large.key};
+    update.condition = delete.condition = large.condition;
+    const struct write_request *const requests[] = {&large, &small, &update, &delete};
+    const uint32_t before[] = {3000, 1000, 1000, 1000};
+    struct write_answer answer;
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(evaluate(f, requests[i], &answer), WRITE_VERDICT_REFUSE);
+        assert_int_equal(answer.write_units_milli, before[i]);
+    }
+    large.condition = SLICE_EMPTY;
+    apply(f, 1, propose(f, &large));
+    for (size_t i = 1; i < 4; i++) {
+        assert_int_equal(evaluate(f, requests[i], &answer), WRITE_VERDICT_REFUSE);
+        assert_int_equal(answer.write_units_milli, 3000);
+    }
+    item_builder_deinit(&b);
+}
+
 static void an_update_without_a_program_creates_the_key(void **state)
 {
     struct fixture *f = *state;
@@ -364,6 +405,7 @@ static void a_checkpoint_brings_back_all_but_the_rows(void **state)
     assert_int_equal(partition_checkpoint_decode(again, buffer_view(&checkpoint)), ERR_OK);
     assert_int_equal(partition_applied_index(again), 2);
     assert_int_equal(partition_schema_version(again), 7);
+    assert_size(again, 1, item_size_bytes(request.item));
     assert_true(slice_equal_string(partition_schema(again), "schema"));
     const struct request_id_record *record =
         request_ids_find(partition_request_ids(again), request.request_id);
@@ -385,12 +427,57 @@ static void replaying_what_the_store_has_gives_ids_and_no_effect(void **state)
     struct write_request request = put(f, 1, "{pk:'k'}");
     struct slice payload = propose(f, &request);
     struct partition *again = partition_create(0);
-    partition_set_stored_index(again, 1);
+    partition_set_stored(again, 1, (struct partition_size){5, 500});
     struct partition_effect effect;
     assert_int_equal(partition_apply(again, 1, PARTITION_ENTRY_WRITE, payload, &effect), ERR_OK);
     assert_int_equal(effect.kind, PARTITION_EFFECT_NONE);
     assert_non_null(request_ids_find(partition_request_ids(again), request.request_id));
+    assert_size(again, 5, 500);
+    partition_set_stored(again, 1, (struct partition_size){0, 0}); /* not later than what it is at */
+    assert_size(again, 5, 500);
     partition_destroy(again);
+}
+
+static void the_size_follows_what_is_applied(void **state)
+{
+    struct fixture *f = *state;
+    struct write_request first = put(f, 1, "{pk:'k', text:'long enough'}"), second = put(f, 2, "{pk:'k'}");
+    struct write_request gone = {.request_id = {3}, .kind = WRITE_DELETE, .key = SLICE_LITERAL("key")};
+    struct write_request missing = {.request_id = {4}, .kind = WRITE_DELETE, .key = SLICE_LITERAL("key")};
+    struct slice one = propose(f, &first), two = propose(f, &second); /* the second replaces a pending one */
+    assert_size(f->p, 0, 0);
+    apply(f, 1, one);
+    assert_size(f->p, 1, item_size_bytes(first.item));
+    apply(f, 2, two);
+    assert_size(f->p, 1, item_size_bytes(second.item));
+    apply(f, 3, propose(f, &gone));
+    assert_size(f->p, 0, 0);
+    apply(f, 4, propose(f, &missing));
+    assert_size(f->p, 0, 0);
+}
+
+static void an_update_that_changes_the_size_counts_the_new_one(void **state)
+{
+    struct fixture *f = *state;
+    struct write_request first = put(f, 1, "{pk:'k', n:1}"), touch = put(f, 2, "{pk:'k'}");
+    touch.kind = WRITE_UPDATE;
+    apply(f, 1, propose(f, &first));
+    apply(f, 2, propose(f, &touch));
+    assert_size(f->p, 1, item_size_bytes(first.item));
+}
+
+static void an_entry_that_takes_away_what_is_not_there_is_damage(void **state)
+{
+    struct fixture *f = *state;
+    struct write_request first = put(f, 1, "{pk:'k', n:1}"), second = put(f, 2, "{pk:'k'}");
+    (void)propose(f, &first);
+    struct slice payload = propose(f, &second);
+    struct partition *other = partition_create(0);
+    struct partition_effect effect;
+    assert_int_equal(partition_apply(other, 1, PARTITION_ENTRY_WRITE, payload, &effect), ERR_CORRUPT);
+    assert_int_equal(partition_applied_index(other), 0);
+    assert_int_equal(request_ids_count(partition_request_ids(other)), 0);
+    partition_destroy(other);
 }
 
 static void a_damaged_entry_changes_nothing(void **state)
@@ -461,10 +548,14 @@ int main(void)
         TEST(an_id_is_kept_30_seconds_whatever_the_wall_clock_does),
         TEST(commit_times_never_run_backwards),
         TEST(a_delete_of_nothing_costs_a_unit_and_changes_nothing),
+        TEST(a_refused_write_costs_the_larger_of_what_is_there_and_what_was_sent),
         TEST(an_update_without_a_program_creates_the_key),
         TEST(too_large_an_item_is_refused_in_words),
         TEST(a_checkpoint_brings_back_all_but_the_rows),
         TEST(replaying_what_the_store_has_gives_ids_and_no_effect),
+        TEST(the_size_follows_what_is_applied),
+        TEST(an_update_that_changes_the_size_counts_the_new_one),
+        TEST(an_entry_that_takes_away_what_is_not_there_is_damage),
         TEST(a_damaged_entry_changes_nothing),
         TEST(failing_memory_leaves_the_partition_as_it_was),
     };

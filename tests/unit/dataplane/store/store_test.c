@@ -165,18 +165,20 @@ static void applied_becomes_durable_by_a_flush_and_together_with_the_data(void *
     struct store_applied applied;
     assert_int_equal(store_applied(f->store, 7, &applied), ERR_NOT_FOUND);
     store_batch_put(f->batch, SLICE_LITERAL("a"), SLICE_LITERAL("1"));
-    store_batch_set_applied(f->batch, 7, 70, 41, 3);
+    store_batch_set_applied(f->batch, 7, &(struct store_applied){70, 41, 3, 2, 1ull << 40});
     assert_int_equal(store_write(f->store, f->batch), ERR_OK);
     assert_int_equal(store_applied(f->store, 7, &applied), ERR_OK);
     assert_int_equal(applied.index, 41);
     assert_int_equal(applied.term, 3);
     assert_int_equal(applied.replica_id, 70);
+    assert_int_equal(applied.item_count, 2);
+    assert_int_equal(applied.item_bytes, 1ull << 40);
     assert_int_equal(store_applied_durable(f->store, 7, &applied), ERR_NOT_FOUND);
     assert_int_equal(store_flush(f->store), ERR_OK);
     assert_int_equal(store_applied_durable(f->store, 7, &applied), ERR_OK);
     assert_int_equal(applied.index, 41);
     store_batch_clear(f->batch);
-    store_batch_set_applied(f->batch, 7, 70, 42, 3);
+    store_batch_set_applied(f->batch, 7, &(struct store_applied){.replica_id = 70, .index = 42, .term = 3});
     assert_int_equal(store_write(f->store, f->batch), ERR_OK);
     assert_int_equal(store_applied_durable(f->store, 7, &applied), ERR_OK);
     assert_int_equal(applied.index, 41);
@@ -196,7 +198,7 @@ static void groups_are_listed_and_their_rows_dropped_with_the_items(void **state
     struct fixture *f = *state;
     struct store_value value;
     for (uint64_t group = 1; group <= 3; group++) {
-        store_batch_set_applied(f->batch, group, group * 10, group * 100, 1);
+        store_batch_set_applied(f->batch, group, &(struct store_applied){group * 10, group * 100, 1, 0, 0});
         store_batch_put_meta(f->batch, group, SLICE_LITERAL("schema"), SLICE_LITERAL("s"));
     }
     store_batch_put_meta(f->batch, 9, SLICE_LITERAL("schema"), SLICE_LITERAL("never applied"));
@@ -257,7 +259,8 @@ static void ranges_are_walked_in_slices_in_both_directions(void **state)
     for (const char *key = "abcdefg"; *key != 0; key++)
         put(f, (char[]){*key, 0}, "value");
     store_batch_clear(f->batch);
-    store_batch_set_applied(f->batch, 1, 1, 1, 1); /* not an item: never seen by a scan */
+    store_batch_set_applied(f->batch, 1,
+                            &(struct store_applied){1, 1, 1, 0, 0}); /* not an item: never seen by a scan */
     assert_int_equal(store_write(f->store, f->batch), ERR_OK);
     f->seen_max = 2;
     struct store_scan scan = {.begin = SLICE_LITERAL("b"), .end = SLICE_LITERAL("f")};
