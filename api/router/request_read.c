@@ -124,9 +124,12 @@ void request_read(struct request *r)
     struct slice encoding = http_request_header(r->http, "content-encoding");
     r->body = http_request_body(r->http);
     r->read_error.code = ERR_OK;
-    if (r->refusal.code != ERR_OK)
+    bool is_plain = encoding.length == 0 || is_word(encoding, "identity");
+    if (r->refusal.code != ERR_OK && !is_plain)
+        request_refuse(r); /* whether there is JSON inside is not for strangers */
+    else if (r->refusal.code != ERR_OK)
         do_or_offload(r, check_json, 0);
-    else if (encoding.length == 0 || is_word(encoding, "identity"))
+    else if (is_plain)
         do_or_offload(r, read_parameters, OFFLOAD_READ_FACTOR * r->body.length);
     else if (is_word(encoding, "gzip"))
         read_packed(r);

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import threading
+import time
 import zlib
 
 import pytest
@@ -251,10 +252,15 @@ def test_what_is_not_gzip_is_refused(raw, table, bytes_):
 
 
 def test_nothing_is_unpacked_for_a_wrong_signature(raw, table):
-    body = gzip.compress(put_body(table, "x", 10))
-    headers = signed_headers(raw.key, raw.host, "PutItem", gzip.decompress(body))  # of what is inside
-    reply = raw.send(body, {**headers, "content-encoding": "gzip"})
-    assert_refused(reply, "SerializationException")  # these bytes are no JSON to somebody who did not sign them
+    for body in (gzip.compress(put_body(table, "x", 10)), gzip.compress(binary_item("x", 100_000)["v"]["B"].encode())):
+        wrong = signed_headers(raw.key, raw.host, "PutItem", gzip.decompress(body))  # of what is inside
+        assert_refused(raw.send(body, {**wrong, "content-encoding": "gzip"}), "InvalidSignatureException")
+        late = signed_headers(raw.key, raw.host, "PutItem", body, now=time.time() - 3600)
+        reply = raw.send(body, {**late, "content-encoding": "gzip"})
+        assert_refused(reply, "InvalidSignatureException")
+        assert "Signature expired" in reply.message
+        unknown = signed_headers({**raw.key, "access_key_id": "AKIAUNKNOWN000000000"}, raw.host, "PutItem", body)
+        assert_refused(raw.send(body, {**unknown, "content-encoding": "gzip"}), "UnrecognizedClientException")
 
 
 # ---- compressed answers ----
