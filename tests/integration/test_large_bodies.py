@@ -13,6 +13,7 @@ import zlib
 import pytest
 
 from tests.faults.kill_client import signed_headers
+from tests.faults.kill_probe import wait_for
 
 from .conftest import assert_refused, connect, create_table
 
@@ -167,7 +168,6 @@ def test_pages_of_one_megabyte_hold_every_item_once(client, raw, bytes_, accept)
         assert (found, pages) == (items, 3)
 
 
-# ---- bodies that are wrong, or odd ----
 # ---- what is short as it is counted, and long as JSON ----
 
 TINY, TINY_TEXT = "1E-130", f"0.{'0' * 129}1"  # two bytes, and 132
@@ -271,6 +271,7 @@ def test_pages_of_many_items_that_are_long_as_json(client, raw, filter_):
     assert same_items(found, items) and pages == 5
 
 
+# ---- bodies that are wrong, or odd ----
 
 HEAD = b'{"TableName":"large-bodies","Item":{"pk":{"S":"junk"}},"Junk":'
 
@@ -402,6 +403,32 @@ def test_large_requests_side_by_side_do_not_mix(fleet, tenant, table):
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_short_bodies_that_become_long_keep_nobody_out(fleet, tenant, table):
+    """15 MB of blanks are 15 KB of gzip: ten clients who send them, of another tenant, and one with items of 100 KB."""
+    other, blanks = fleet.create_tenant("blanks"), gzip.compress(b" " * 15_000_000)
+    statuses, is_over = [], threading.Event()
+    assert 14_000 < len(blanks) < 16_384
+
+    def send_blanks():
+        sender = connect(fleet, other)
+        while not is_over.is_set():
+            statuses.append(send(sender, "PutItem", blanks, content_encoding="gzip").status)
+
+    threads = [threading.Thread(target=send_blanks) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    try:
+        own = connect(fleet, tenant)
+        wait_for(lambda: len(statuses) > 10, 20, "blanks under way")
+        for n in range(10):
+            ask(own, "PutItem", TableName=table, Item=text_item(f"between-{n}", 100_000))  # in time, or it is 503
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+    assert set(statuses) == {400}  # SerializationException: there is nothing in them
 
 
 def test_clients_that_leave_in_the_middle_harm_nobody(fleet, tenant, table):
