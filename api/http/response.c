@@ -189,6 +189,16 @@ static void charge(struct http_request *r, size_t bytes)
     metric_set(&s->metrics.reply_bytes, s->reply_bytes);
 }
 
+void http_response_discharge(struct http_request *r)
+{
+    charge(r, 0);
+}
+
+bool http_response_has_room(const struct http_server *s, size_t bytes)
+{
+    return bytes <= s->limits.reply_budget_bytes - s->reply_bytes;
+}
+
 void http_response_release(struct http_request *r)
 {
     charge(r, 0);
@@ -202,7 +212,8 @@ static bool has_room(struct http_request *r, const struct http_response *respons
 {
     struct http_server *s = r->server;
     size_t bytes = response->body->length;
-    if (bytes <= s->limits.reply_budget_bytes - s->reply_bytes) {
+    http_connections_make_room(s, bytes);
+    if (http_response_has_room(s, bytes)) {
         charge(r, bytes);
         return true;
     }

@@ -23,7 +23,7 @@ enum {
     REQUEST_ARENA_BLOCK = 16 * 1024,
     REQUEST_ARENA_MAX = 64 * 1024 * 1024, /* a 16 MiB body, unescaped and encoded, with room */
     REQUEST_POOL_MAX = 512,
-    REPLY_BYTES_MAX = 17 * 1024 * 1024,
+    REPLY_BYTES_MAX = ITEM_JSON_BYTES_MAX + 1024 * 1024, /* any one item, and what is said around it */
     VALUES_BYTES_MAX =
         17 * 1024 * 1024, /* all that a body can hold: expressions say what is too much for them */
     REQUEST_ID_BYTES = 16,

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-enum { REPLY_BYTES = 8 << 20, LARGE = 200 * 1000 };
+enum { REPLY_BYTES = 8 << 20, LARGE = 200 * 1000, HUGE_BYTES = 12 << 20 };
 
 struct fixture {
     struct loop loop;
@@ -375,6 +375,55 @@ static void large_answers_have_a_budget(void **state)
     close(first), close(second), close(third), close(small);
 }
 
+static void run_for(struct fixture *f, uint64_t us)
+{
+    for (uint64_t until_us = clock_boot_us() + us; clock_boot_us() < until_us;)
+        loop_run_once(&f->loop, 1);
+}
+
+static void who_does_not_take_a_large_answer_makes_way(void **state)
+{
+    struct fixture *f = *state;
+    start(f, HUGE_BYTES + LARGE / 2);
+    int idle = ask(f, "");
+    answer(f, HUGE_BYTES);
+    run_for(f, 500000);
+    int early = ask(f, "");
+    answer(f, LARGE);
+    assert_true(receive(f, early)); /* not yet: it may be about to */
+    assert_non_null(strstr(f->reply, "HTTP/1.1 503 "));
+    run_for(f, 2500000);
+    assert_int_equal(http_server_metrics(f->server)->reply_bytes.value,
+                     HUGE_BYTES); /* nobody wants the room */
+    int late = ask(f, "");
+    answer(f, LARGE);
+    assert_true(receive(f, late));
+    check_body(f, LARGE, 0);
+    run_for(f, 50000);
+    assert_int_equal(http_server_connections(f->server), 2);
+    assert_int_equal(http_server_metrics(f->server)->reply_bytes.value, 0);
+    assert_int_equal(http_server_metrics(f->server)->cut_stalled.value, 1);
+    close(idle), close(early), close(late);
+}
+
+static void who_takes_a_large_answer_slowly_keeps_it(void **state)
+{
+    struct fixture *f = *state;
+    start(f, HUGE_BYTES + LARGE / 2);
+    int slow = ask(f, "");
+    answer(f, HUGE_BYTES);
+    for (int i = 0; i < 12; i++) {
+        run_for(f, 250000);
+        assert_true(recv(slow, f->reply, 200 * 1000, 0) > 0);
+    }
+    int other = ask(f, "");
+    answer(f, LARGE);
+    assert_true(receive(f, other));
+    assert_non_null(strstr(f->reply, "HTTP/1.1 503 "));
+    assert_int_equal(http_server_metrics(f->server)->cut_stalled.value, 0);
+    close(slow), close(other);
+}
+
 /* The answer comes all the same, not compressed or not by a worker. */
 static void without_memory_for_packing_it_goes_out_all_the_same(void **state)
 {
@@ -407,6 +456,8 @@ int main(void)
         TEST(a_server_that_drains_sends_what_is_packed),
         TEST(a_server_that_closes_waits_for_what_is_packed),
         TEST(large_answers_have_a_budget),
+        TEST(who_does_not_take_a_large_answer_makes_way),
+        TEST(who_takes_a_large_answer_slowly_keeps_it),
         TEST(without_memory_for_packing_it_goes_out_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
