@@ -10,6 +10,7 @@
 #include "api/router/consumed_capacity.h"
 #include "api/router/data_table.h"
 #include "api/router/offload.h"
+#include "api/router/page_line.h"
 #include "api/router/range_parameters.h"
 #include "api/router/reading.h"
 #include "dataplane/expression/projection.h"
@@ -43,6 +44,7 @@ struct page_part {
 };
 
 struct range_state {
+    struct page_place place;
     struct range_parameters parameters;
     struct key_schema schema; /* names in the request's arena */
     struct query_range range; /* what is left */
@@ -65,6 +67,7 @@ struct range_state {
 static void end(struct request *r)
 {
     struct range_state *s = r->state;
+    page_line_leave(&r->router->page_line, &s->place);
     range_parameters_deinit(&s->parameters);
     query_range_deinit(&s->range);
     buffer_deinit(&s->key);
@@ -296,6 +299,32 @@ static void call_group(struct request *r)
     item_client_begin(r->router->items, call);
 }
 
+static void on_place(struct page_place *place, enum err err)
+{
+    struct request *r = place->data;
+    const struct range_state *s = r->state;
+    if (err == ERR_TIMEOUT && s->evaluated_count > 0)
+        finish(r, true); /* what there is so far is a page, too */
+    else if (err != ERR_OK || http_request_is_cancelled(r->http))
+        fail(r, ERR_INTERNAL, NULL); /* perhaps nobody waits for it */
+    else
+        call_group(r);
+}
+
+/* Most pages of a Query, and those with a Limit, are short, and are had with one call. All others take turns. */
+static void walk_on(struct request *r)
+{
+    struct range_state *s = r->state;
+    bool is_short = s->evaluated_count == 0 && (s->parameters.is_query || s->parameters.limit.is_given);
+    s->place.go = on_place;
+    s->place.data = r;
+    s->place.deadline_us = r->deadline_us;
+    if (is_short || s->place.is_held)
+        on_place(&s->place, ERR_OK);
+    else
+        page_line_take(&r->router->page_line, &s->place);
+}
+
 static enum err take(struct request *r, const Sluice__Dataplane__RangeResponse *response,
                      struct slice payload)
 {
@@ -340,10 +369,8 @@ static void on_range(struct item_call *call, enum err err, const ProtobufCMessag
         finish(r, true);
     else if (response->is_end)
         finish(r, false);
-    else if (http_request_is_cancelled(r->http))
-        fail(r, ERR_INTERNAL, NULL); /* nobody waits for it */
     else
-        call_group(r);
+        walk_on(r);
 }
 
 /* ---- the beginning ---- */
@@ -372,7 +399,7 @@ static void begin(struct request *r, const struct catalog_table *table)
     }
     begin_body(s);
     r->call.deadline_us = r->deadline_us;
-    call_group(r);
+    walk_on(r);
 }
 
 static void on_news(enum err err, void *data)

@@ -5,6 +5,7 @@
 #include "api/json/json_writer.h"
 #include "api/model/request.h"
 #include "api/router/catalog.h"
+#include "api/router/page_line.h"
 #include "api/router/router.h"
 #include "api/sigv4/verify.h"
 #include "base/arena.h"
@@ -54,6 +55,7 @@ struct router {
     struct item_client *items;
     struct random random;
     struct workers workers;
+    struct page_line page_line;
     struct reading_scratch scratch; /* the loop's: of bodies that are read on it, so it stays small */
     struct request *pool;
     unsigned pool_count;
