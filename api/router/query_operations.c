@@ -303,7 +303,7 @@ static void on_place(struct page_place *place, enum err err)
 {
     struct request *r = place->data;
     const struct range_state *s = r->state;
-    if (err == ERR_TIMEOUT && s->evaluated_count > 0)
+    if (err == ERR_TIMEOUT && s->counts.evaluated > 0)
         finish(r, true); /* what there is so far is a page, too */
     else if (err != ERR_OK || http_request_is_cancelled(r->http))
         fail(r, ERR_INTERNAL, NULL); /* perhaps nobody waits for it */
@@ -315,7 +315,7 @@ static void on_place(struct page_place *place, enum err err)
 static void walk_on(struct request *r)
 {
     struct range_state *s = r->state;
-    bool is_short = s->evaluated_count == 0 && (s->parameters.is_query || s->parameters.limit.is_given);
+    bool is_short = s->counts.evaluated == 0 && (s->parameters.is_query || s->parameters.limit.is_given);
     s->place.go = on_place;
     s->place.data = r;
     s->place.deadline_us = r->deadline_us;
