@@ -90,8 +90,6 @@ struct replica {
 };
 
 /* Reads of ranges that are too long for the loop: a few at once, each with a snapshot. */
-enum { RANGES_IN_BACKGROUND = 2, BACKGROUND_THREADS = 3 };
-
 struct range_line {
     struct range_read *first;
     struct range_read *last;
@@ -99,6 +97,21 @@ struct range_line {
     uint32_t in_background;
     uint64_t turn; /* of the loop, in which the loop itself has read ranges for so long: */
     uint64_t turn_spent_us;
+};
+
+/* Writes that are too much work for the loop, likewise (request_compute.c). */
+struct computation_line {
+    struct computing *first;
+    struct computing *last;
+    uint32_t waiting;
+    uint32_t in_background;
+};
+
+/* Each kind has threads of its own, so that neither waits for the other. */
+enum {
+    RANGES_IN_BACKGROUND = 2,
+    COMPUTATIONS_IN_BACKGROUND = 2,
+    BACKGROUND_THREADS = RANGES_IN_BACKGROUND + COMPUTATIONS_IN_BACKGROUND,
 };
 
 /* A replica that is gone, on its way to the reports. */
@@ -163,8 +176,8 @@ struct shard {
     struct flushing *flushing; /* NULL: none is under way */
     uint64_t drain_until_us;
     struct range_line ranges;
-    struct background background; /* for them, and for */
-    uint32_t computations;        /* of writes, under way: request_compute.c */
+    struct computation_line computations;
+    struct background background; /* for both */
     struct shard_signal drain, drained, close, tick;
     atomic_bool is_tick_under_way;
 

@@ -1,5 +1,6 @@
 """Conditions, updates and filters that are too much work for a node's loop: computed beside it, as right as any other."""
 
+import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +14,9 @@ TEXT = "a" * 390_000
 NODES = ["node-1", "node-2", "node-3"]
 # Each of the texts is looked for in all of TEXT, and is not there.
 CONTAINS = " OR ".join(f"contains(big, :c{i})" for i in range(12))
+# What fits into an expression of 4 KB: about half a second of a processor.
+MOST = " OR ".join(f"contains(#b,:{i})" for i in range(190))
+MOST_NEEDLES = {f":{i}": {"S": "a" * 50 + str(i)} for i in range(190)}
 NEEDLES = {f":c{i}": {"S": "a" * 50 + str(i)} for i in range(12)}
 
 
@@ -119,3 +123,38 @@ def test_appends_beyond_an_items_size_are_refused_as_such(client, heavy):
         client.update_item(TableName=heavy, Key={"pk": {"S": "growth"}, "sk": {"N": "0"}},
                            UpdateExpression=f"SET {targets}")
     assert caught.value.response["Error"]["Message"] == "Item size to update has exceeded the maximum allowed size"
+
+
+def put_most(client, table, key):
+    """The most expensive condition, which is not met, however often it is looked at. Returns (error's code, seconds)."""
+    began = time.monotonic()
+    with pytest.raises(ClientError) as caught:
+        client.update_item(TableName=table, Key=key, UpdateExpression="SET m = :0", ConditionExpression=MOST,
+                           ExpressionAttributeNames={"#b": "big"}, ExpressionAttributeValues=MOST_NEEDLES)
+    return caught.value.response["Error"]["Code"], time.monotonic() - began
+
+
+def test_the_most_expensive_conditions_collapse_nothing(fleet, tenant, client, heavy):
+    """32 at once: each has the right answer, or may be tried again, in its time; and scans get on beside them."""
+    create_table(client, "beside", sort="N")
+    for sk in range(40):
+        put(client, "beside", "rows", sk, padding={"S": "x" * 60_000})
+    key = {"pk": {"S": "most"}, "sk": {"N": "0"}}
+    put(client, heavy, "most", 0, big={"S": TEXT})
+    right = "ConditionalCheckFailedException"
+
+    with ThreadPoolExecutor(33) as pool:
+        heavies = [pool.submit(put_most, make_client(fleet, tenant, retries=1, timeout=30), heavy, key)
+                   for _ in range(32)]
+        time.sleep(1)
+        scanner, scans = make_client(fleet, tenant, retries=1, timeout=30), 0
+        while not all(one.done() for one in heavies):
+            assert len(items(scanner.scan, TableName="beside", ConsistentRead=True, FilterExpression="size(padding) > :n",
+                             ExpressionAttributeValues={":n": {"N": "10"}})) == 40
+            scans += 1
+        answers = [one.result() for one in heavies]
+    assert {code for code, _ in answers} <= {right, "InternalServerError", "ServiceUnavailable"}
+    assert sum(code == right for code, _ in answers) >= 4
+    assert max(seconds for _, seconds in answers) < 12
+    assert scans > 0
+    assert put_most(client, heavy, key)[0] == right
