@@ -95,8 +95,6 @@ struct range_line {
     struct range_read *last;
     uint32_t waiting;
     uint32_t in_background;
-    uint64_t turn; /* of the loop, in which the loop itself has read ranges for so long: */
-    uint64_t turn_spent_us;
 };
 
 /* Writes that are too much work for the loop, likewise (request_compute.c). */
@@ -112,6 +110,12 @@ enum {
     RANGES_IN_BACKGROUND = 2,
     COMPUTATIONS_IN_BACKGROUND = 2,
     BACKGROUND_THREADS = RANGES_IN_BACKGROUND + COMPUTATIONS_IN_BACKGROUND,
+};
+
+/* What a turn of the loop has given to ranges and expressions (shard_turn_left_us). */
+struct turn_time {
+    uint64_t turn;
+    uint64_t spent_us; /* in that one */
 };
 
 /* A replica that is gone, on its way to the reports. */
@@ -175,6 +179,7 @@ struct shard {
     struct random random;      /* of the flushes' times */
     struct flushing *flushing; /* NULL: none is under way */
     uint64_t drain_until_us;
+    struct turn_time turn_time;
     struct range_line ranges;
     struct computation_line computations;
     struct background background; /* for both */
@@ -294,6 +299,9 @@ void shard_close(struct shard *s);
 /* Its thread has ended, and its loop, if that ran. */
 void shard_destroy(struct shard *s);
 void shard_tick(struct shard *s);
+/* Time that this turn of its loop still has for ranges and expressions; 0: what can go elsewhere goes there. */
+uint64_t shard_turn_left_us(struct shard *s);
+void shard_turn_spend(struct shard *s, uint64_t us);
 
 /* ---- shard_create.c ---- */
 /* The replicas that one answer of control creates; they share a flush of the store. NULL without memory. */
