@@ -149,8 +149,8 @@ int main(int argc, char **argv)
     search_text("300 bytes, the middle differs", 300, 150, rounds);
     search_text("2000 bytes, the last differs", 2000, 1999, rounds);
     search_text("2000 bytes, the first differs", 2000, 0, rounds);
-    search_list("nulls", (struct value_view){.tag = VALUE_NULL}, (struct value_view){VALUE_BOOL, SLICE_LITERAL("\1")},
-                rounds);
+    search_list("nulls", (struct value_view){.tag = VALUE_NULL},
+                (struct value_view){VALUE_BOOL, SLICE_LITERAL("\1")}, rounds);
     search_list("numbers", (struct value_view){VALUE_N, number_view(&one)},
                 (struct value_view){VALUE_N, number_view(&two)}, rounds);
     return 0;
