@@ -28,7 +28,7 @@ struct computing {
     struct replica *replica;
     struct loop_timer timer; /* the attempt is about to end */
     bool is_answered;        /* it has ended */
-    struct incoming in; /* its slices are in `bytes` */
+    struct incoming in;      /* its slices are in `bytes` */
     struct arena arena;
     struct write_request request;
     bool has_old;
