@@ -89,7 +89,7 @@ struct replica {
     UT_hash_handle hh;
 };
 
-/* Reads of ranges that are too long for the loop: a few at once, each with a snapshot. */
+/* Reads of ranges that are too long for the loop, each with a snapshot. */
 struct range_line {
     struct range_read *first;
     struct range_read *last;
@@ -105,14 +105,15 @@ struct computation_line {
     uint32_t in_background;
 };
 
-/* Each kind has threads of its own, so that neither waits for the other. */
+/* Each kind has a thread of its own, so that neither waits for the other; each loop has a core, so more at once would only
+ * stand in the loops' way. */
 enum {
-    RANGES_IN_BACKGROUND = 2,
-    COMPUTATIONS_IN_BACKGROUND = 2,
+    RANGES_IN_BACKGROUND = 1,
+    COMPUTATIONS_IN_BACKGROUND = 1,
     BACKGROUND_THREADS = RANGES_IN_BACKGROUND + COMPUTATIONS_IN_BACKGROUND,
 };
 
-/* What a turn of the loop has given to ranges and expressions (shard_turn_left_us). */
+/* What a turn of the loop has given to ranges and expressions (shard_turn_spent_us). */
 struct turn_time {
     uint64_t turn;
     uint64_t spent_us; /* in that one */
@@ -299,8 +300,8 @@ void shard_close(struct shard *s);
 /* Its thread has ended, and its loop, if that ran. */
 void shard_destroy(struct shard *s);
 void shard_tick(struct shard *s);
-/* Time that this turn of its loop still has for ranges and expressions; 0: what can go elsewhere goes there. */
-uint64_t shard_turn_left_us(struct shard *s);
+/* Time that this turn of its loop has given to ranges and expressions. Beyond what a kind of work may take, it goes elsewhere. */
+uint64_t shard_turn_spent_us(struct shard *s);
 void shard_turn_spend(struct shard *s, uint64_t us);
 
 /* ---- shard_create.c ---- */

@@ -16,6 +16,9 @@
 #include "dataplane/node/range_page.h"
 
 enum {
+    /* Of one turn of the loop, for all ranges. Queries are mostly short: in the background they would stand back for nothing. */
+    TURN_QUERIES_US = 6 * 1000,
+    TURN_SCANS_US = 2 * 1000,
     LOOP_WORK_BYTES_MAX =
         1024 * 1024, /* of filters on the loop (program_work_bytes), in one slice and on one row */
     CLOCKED_WORK_BYTES = 16 * 1024, /* of a filter on one row: after more than that the clock is looked at */
@@ -316,20 +319,27 @@ static void get_in_line(struct range_read *read)
 
 /* ---- on the loop ---- */
 
+/* What is left of a turn for such a read. */
+static uint64_t turn_left_us(const struct range_read *read)
+{
+    uint64_t us = read->is_narrow ? TURN_QUERIES_US : TURN_SCANS_US;
+    uint64_t spent_us = shard_turn_spent_us(read->shard);
+    return spent_us < us ? us - spent_us : 0;
+}
+
 static enum err read_on_loop(struct range_read *read)
 {
-    struct shard *s = read->shard;
     uint64_t began_us = clock_boot_us();
-    read->until_us = began_us + shard_turn_left_us(s);
+    read->until_us = began_us + turn_left_us(read);
     enum err err = read_slice(read, true);
-    shard_turn_spend(s, clock_boot_us() - began_us);
+    shard_turn_spend(read->shard, clock_boot_us() - began_us);
     return err;
 }
 
 static bool is_for_loop(const struct range_read *read)
 {
     return read->is_filter_open && work_on(read, SLICE_BYTES) <= LOOP_WORK_BYTES_MAX &&
-           shard_turn_left_us(read->shard) > 0;
+           turn_left_us(read) > 0;
 }
 
 static void run(struct range_read *read)

@@ -12,7 +12,8 @@ enum {
     POOL_ROUNDS_MAX = 5,
     PENDING_MAX = GROUP_TAIL_ENTRIES_MAX,
     LOOP_WORK_BYTES_MAX = 1024 * 1024, /* of conditions and updates (write_work_bytes): 2 ms at worst */
-    LATE_WORK_BYTES_MAX = 64 * 1024,   /* when the turn has spent its time: 0.13 ms at worst */
+    TURN_US = 2 * 1000,                /* of one turn of the loop, for these and ranges; then: */
+    LATE_WORK_BYTES_MAX = 64 * 1024,   /* 0.13 ms at worst */
     SLOW_US = 50,                      /* an evaluation that counts against the turn's time */
 };
 
@@ -232,7 +233,7 @@ static void evaluate(struct replica *r, const struct incoming *in, struct write_
     const struct partition_times now = {.wall_us = clock_wall_us(), .boot_us = clock_boot_us()};
     enum write_verdict verdict;
     struct write_answer answer;
-    request->work_bytes_max = shard_turn_left_us(s) > 0 ? LOOP_WORK_BYTES_MAX : LATE_WORK_BYTES_MAX;
+    request->work_bytes_max = shard_turn_spent_us(s) < TURN_US ? LOOP_WORK_BYTES_MAX : LATE_WORK_BYTES_MAX;
     enum err err = partition_evaluate(r->partition, request, row, now, &s->arena, body, &verdict, &answer);
     spend(s, request, now.boot_us);
     if (err != ERR_OK) {

@@ -19,24 +19,22 @@ enum {
     LEADER_CHECK_US = 1000 * 1000,
     DRAIN_US = 1500 * 1000,
     DRAIN_CHECK_US = 20 * 1000,
-    TURN_US = 2 * 1000, /* of a turn, for ranges and expressions */
 };
 
 /* ---- a turn's time ---- */
 
-uint64_t shard_turn_left_us(struct shard *s)
+uint64_t shard_turn_spent_us(struct shard *s)
 {
     struct turn_time *time = &s->turn_time;
     uint64_t turn = metric_read(&s->loop->metrics.turns);
     if (time->turn != turn)
         *time = (struct turn_time){.turn = turn};
-    return time->spent_us < TURN_US ? TURN_US - time->spent_us : 0;
+    return time->spent_us;
 }
 
 void shard_turn_spend(struct shard *s, uint64_t us)
 {
-    (void)shard_turn_left_us(s); /* it is this turn's */
-    s->turn_time.spent_us += us;
+    s->turn_time.spent_us = shard_turn_spent_us(s) + us;
 }
 
 /* ---- requests ---- */

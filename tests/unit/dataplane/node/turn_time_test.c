@@ -7,8 +7,6 @@
 #include "base/memory.h"
 #include "dataplane/node/node_internal.h"
 
-enum { TURN_US = 2000 };
-
 static struct loop loop;
 static struct shard *shard;
 
@@ -28,23 +26,23 @@ static int teardown(void **state)
     return 0;
 }
 
-static void what_is_spent_is_not_left(void **state)
+static void what_is_spent_adds_up(void **state)
 {
-    assert_int_equal(shard_turn_left_us(shard), TURN_US);
+    assert_int_equal(shard_turn_spent_us(shard), 0);
     shard_turn_spend(shard, 1500);
-    assert_int_equal(shard_turn_left_us(shard), TURN_US - 1500);
-    shard_turn_spend(shard, 1500); /* one piece of work may be longer than what was left */
-    assert_int_equal(shard_turn_left_us(shard), 0);
+    shard_turn_spend(shard, 700);
+    assert_int_equal(shard_turn_spent_us(shard), 2200);
 }
 
 static void each_turn_has_its_own(void **state)
 {
-    shard_turn_spend(shard, 2 * TURN_US);
+    shard_turn_spend(shard, 4000);
     loop_run_once(&loop, 1);
-    assert_int_equal(shard_turn_left_us(shard), TURN_US);
+    assert_int_equal(shard_turn_spent_us(shard), 0);
+    shard_turn_spend(shard, 4000);
     loop_run_once(&loop, 1);
-    shard_turn_spend(shard, 500); /* not what an earlier one had left */
-    assert_int_equal(shard_turn_left_us(shard), TURN_US - 500);
+    shard_turn_spend(shard, 500); /* nothing of the turn before */
+    assert_int_equal(shard_turn_spent_us(shard), 500);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -52,7 +50,7 @@ static void each_turn_has_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_is_spent_is_not_left),
+        TEST(what_is_spent_adds_up),
         TEST(each_turn_has_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
