@@ -406,22 +406,23 @@ def test_large_requests_side_by_side_do_not_mix(fleet, tenant, table):
 
 
 def test_short_bodies_that_become_long_keep_nobody_out(fleet, tenant, table):
-    """15 MB of blanks are 15 KB of gzip: ten clients who send them, of another tenant, and one with items of 100 KB."""
-    other, blanks = fleet.create_tenant("blanks"), gzip.compress(b" " * 15_000_000)
+    """15 MB of blanks are 17 KB of gzip: clients who send them, ten for each router, and one with items of 100 KB."""
+    junk = "".join(str(n * n) for n in range(700)).encode()
+    other, blanks = fleet.create_tenant("blanks"), gzip.compress(junk + b" " * 15_000_000)
     statuses, is_over = [], threading.Event()
-    assert 14_000 < len(blanks) < 16_384
+    assert 16_384 < len(blanks) < 20_000  # as much as may become 16 MiB
 
     def send_blanks():
         sender = connect(fleet, other)
         while not is_over.is_set():
             statuses.append(send(sender, "PutItem", blanks, content_encoding="gzip").status)
 
-    threads = [threading.Thread(target=send_blanks) for _ in range(10)]
+    threads = [threading.Thread(target=send_blanks) for _ in range(20)]
     for thread in threads:
         thread.start()
     try:
         own = connect(fleet, tenant)
-        wait_for(lambda: len(statuses) > 10, 20, "blanks under way")
+        wait_for(lambda: len(statuses) > 20, 30, "blanks under way")
         for n in range(10):
             ask(own, "PutItem", TableName=table, Item=text_item(f"between-{n}", 100_000))  # in time, or it is 503
     finally:

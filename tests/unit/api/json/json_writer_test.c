@@ -98,7 +98,7 @@ static void the_longest_item_is_within_the_bound(void **state)
     struct buffer set, list, item, out;
     struct json_writer w;
     struct number n;
-    char text[16];
+    char text[24];
     buffer_init(&set, 4096), buffer_init(&list, 2 << 20), buffer_init(&item, 2 << 20);
     for (int digits = 10; digits < 100; digits++) { /* also 10E-130, 20E-130 ...: one digit */
         snprintf(text, sizeof text, "%dE-130", digits);
