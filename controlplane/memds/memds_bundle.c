@@ -148,11 +148,12 @@ static void hold_fetch(struct memds *memds, struct wire_call call, uint64_t sinc
     loop_timer_start(memds->loop, &fetch->timer, loop_now_us(memds->loop) + wait_us);
 }
 
-/* Whoever is told "nothing new" here would not ask elsewhere. */
-static bool may_others_know_more(const struct memds *memds, uint64_t since)
+/* Whoever is told "nothing new" here, or "this is all", would not ask elsewhere. Another instance takes what it can get. */
+static bool may_others_know_more(const struct memds *memds, struct wire_call call, uint64_t since)
 {
-    uint64_t version = bundle_store_version(memds->bundle);
-    return version < since || (version == since && !memds->is_ready);
+    struct wire_identity who;
+    bool is_instance = wire_call_peer(call, &who) && who.role == WIRE_ROLE_MEMDS;
+    return bundle_store_version(memds->bundle) < since || (!memds->is_ready && !is_instance);
 }
 
 void memds_bundle_on_fetch(struct memds *memds, struct wire_call call, const struct frame *frame)
@@ -163,7 +164,7 @@ void memds_bundle_on_fetch(struct memds *memds, struct wire_call call, const str
         wire_refuse(call, ERR_INVALID);
         return;
     }
-    if (may_others_know_more(memds, request->since_version)) {
+    if (may_others_know_more(memds, call, request->since_version)) {
         metric_increment(&memds->metrics->refused_unready);
         wire_refuse(call, ERR_UNAVAILABLE);
         return;

@@ -21,6 +21,7 @@ struct world {
     struct wire_server *server;
     struct wire_server *standby;
     struct peer_set *peers;
+    struct dependency_metrics metrics;
     struct bundle_follower *follower;
     int changes;
     uint64_t version;
@@ -109,8 +110,11 @@ static int set_up(void **state)
     w->standby = open_server(w, on_standby_request);
     (void)snprintf(addresses, sizeof addresses, "127.0.0.1:%u,127.0.0.1:%u", wire_server_port(w->standby),
                    wire_server_port(w->server));
-    const struct peer_set_options options = {
-        .name = "peers", .addresses = addresses, .identity = {.cluster_id = 5, .role = WIRE_ROLE_ROUTER}};
+    const struct peer_set_options options = {.name = "peers",
+                                             .addresses = addresses,
+                                             .identity = {.cluster_id = 5, .role = WIRE_ROLE_ROUTER},
+                                             .dependency = &w->metrics,
+                                             .breaker = &breaker_item_path};
     assert_int_equal(peer_set_open(&w->loop, &options, &w->peers, NULL), ERR_OK);
     *state = w;
     return 0;
@@ -233,15 +237,15 @@ static void lookup_wants_one_route_for_each_key(void **state)
     struct world *w = *state;
     const struct slice keys[] = {SLICE_LITERAL("a"), SLICE_LITERAL("b")};
     run_until(w, is_ready);
-    assert_int_equal(route_lookup(w->peers, keys, 2, clock_boot_us() + 5000000, on_routes, w), ERR_OK);
+    assert_int_equal(route_lookup(w->peers, keys, 2, clock_boot_us() + 5000000, 0, on_routes, w), ERR_OK);
     run_until(w, is_done);
     assert_int_equal(w->err, ERR_OK);
     assert_int_equal(w->group_id, 7);
     w->is_done = false;
-    assert_int_equal(route_lookup(w->peers, keys, 1, clock_boot_us() + 5000000, on_routes, w), ERR_OK);
+    assert_int_equal(route_lookup(w->peers, keys, 1, clock_boot_us() + 5000000, 0, on_routes, w), ERR_OK);
     run_until(w, is_done);
     assert_int_equal(w->err, ERR_INVALID);
-    assert_int_equal(route_lookup(w->peers, keys, ROUTE_KEYS_MAX + 1, 0, on_routes, w), ERR_LIMIT);
+    assert_int_equal(route_lookup(w->peers, keys, ROUTE_KEYS_MAX + 1, 0, 0, on_routes, w), ERR_LIMIT);
 }
 
 int main(void)
