@@ -17,6 +17,9 @@
 #define FLEET                                                                                        \
     "{\"nodes\":[{\"node_id\":1,\"name\":\"node-1\",\"zone\":\"zone-a\",\"host\":\"127.0.0.1\","     \
     "\"port\":8020,\"is_alive\":true,\"replicas\":4,\"wanted_leaders\":2,\"last_heartbeat_us\":0}]," \
+    "\"memds\":[{\"host\":\"127.0.0.1\",\"port\":8010,\"is_connected\":true,\"bundle_version\":9},"  \
+    "{\"host\":\"127.0.0.1\",\"port\":8016,\"is_connected\":true,\"bundle_version\":8},"             \
+    "{\"host\":\"127.0.0.1\",\"port\":8018,\"is_connected\":false,\"bundle_version\":0}],"           \
     "\"tables\":{\"creating\":1,\"active\":2,\"gone\":0},\"partitions\":4,\"replicas\":12,"          \
     "\"bundle_version\":9}"
 
@@ -186,6 +189,11 @@ static void the_fleet_is_a_table_and_counts(void **state)
     assert_outcome(run(&s, "fleet"), CLI_EXIT_DONE,
                    "NODE  NAME    ZONE    ADDRESS         STATE  REPLICAS  WANTED LEADERS  LAST HEARTBEAT\n"
                    "   1  node-1  zone-a  127.0.0.1:8020  alive         4               2  never\n"
+                   "\n"
+                   "MEMDS           STATE    BUNDLE VERSION\n"
+                   "127.0.0.1:8010  current               9\n"
+                   "127.0.0.1:8016  behind                8\n"
+                   "127.0.0.1:8018  away                  0\n"
                    "\n"
                    "tables          1 creating, 2 active\n"
                    "partitions      4\n"
