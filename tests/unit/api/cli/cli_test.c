@@ -264,7 +264,8 @@ static void an_answer_that_is_none_of_controls_is_a_failure(void **state)
 static void rows_with_strange_fields_are_shown_and_do_no_harm(void **state)
 {
     struct script s = {.status = 200,
-                       .answer = "{\"tables\":{\"a\":\"x\"},\"nodes\":[7,{\"port\":\"x\"},null]}"};
+                       .answer = "{\"tables\":{\"a\":\"x\"},\"nodes\":[7,{\"port\":\"x\"},null],"
+                                 "\"memds\":[7,{\"port\":\"x\"},null]}"};
     struct outcome outcome = run(&s, "fleet");
     assert_int_equal(outcome.status, CLI_EXIT_DONE);
     free(outcome.out);
