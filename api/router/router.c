@@ -52,11 +52,8 @@ static void learn(struct item_client *items, const Sluice__Controlplane__GroupRo
         item_client_learn(items, &route);
 }
 
-static void on_routes(enum err err, const Sluice__Controlplane__LookupRoutesReply *reply, void *data)
+static void take_routes(struct router *r, enum err err, const Sluice__Controlplane__LookupRoutesReply *reply)
 {
-    struct router *r = data;
-    if (err == ERR_CLOSED)
-        return; /* the item client is gone or going */
     struct arena arena;
     arena_init(&arena, LOOKUP_ARENA_BLOCK, REQUEST_ARENA_MAX);
     bool is_unknown = false;
@@ -67,14 +64,30 @@ static void on_routes(enum err err, const Sluice__Controlplane__LookupRoutesRepl
             is_unknown = true;
     r->lookup_turn += is_unknown; /* another MemDS may know */
     arena_deinit(&arena);
+}
+
+static void on_routes(enum err err, const Sluice__Controlplane__LookupRoutesReply *reply, void *data)
+{
+    struct router *r = data;
+    if (err == ERR_CLOSED)
+        return; /* the item client is gone or going */
+    take_routes(r, err, reply);
     item_client_looked_up(r->items);
 }
 
-static void look_up(struct item_client *client, const struct slice *keys, size_t count, void *data)
+static void on_refreshed(enum err err, const Sluice__Controlplane__LookupRoutesReply *reply, void *data)
+{
+    if (err != ERR_CLOSED)
+        take_routes(data, err, reply);
+}
+
+static void look_up(struct item_client *client, const struct slice *keys, size_t count, bool is_refresh,
+                    void *data)
 {
     struct router *r = data;
-    if (route_lookup(r->memds, keys, count, clock_boot_us() + LOOKUP_US, r->lookup_turn, on_routes, r) !=
-        ERR_OK)
+    enum err err = route_lookup(r->memds, keys, count, clock_boot_us() + LOOKUP_US, r->lookup_turn,
+                                is_refresh ? on_refreshed : on_routes, r);
+    if (err != ERR_OK && !is_refresh)
         item_client_looked_up(client);
 }
 
