@@ -13,7 +13,7 @@
 struct publisher;
 
 struct publisher_options {
-    const char *addresses; /* "127.0.0.1:8010,127.0.0.1:8110" */
+    const char *addresses; /* "127.0.0.1:8010,127.0.0.1:8016" */
     struct wire_identity identity;
     struct wire_metrics *wire_metrics;
     struct metric_counter *published; /* may be NULL */
