@@ -2,8 +2,13 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/schedule.h"
 
-enum { TURN_SLOW_US = 10000 };
+enum {
+    TURN_SLOW_US = 10000,
+    RECENT_US = 1000000,
+    CPU_READ_US = 1000, /* so often at most: asking the kernel takes 0.3 us, a turn perhaps 20 */
+};
 
 static const struct metric_row rows[] = {
 #define METRIC(name, kind, unit, sentence) METRIC_ROW(struct loop_metrics, name, kind, unit, sentence)
@@ -101,6 +106,40 @@ static void finish_half_turn(struct loop *l)
     stay_awake(l, l->tasks != NULL || l->are_hooks_wanted);
 }
 
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static void note_recent(struct loop *l, uint64_t turn_us, uint64_t cpu_us)
+{
+    struct loop_recent *recent = &l->recent;
+    if (l->poll_began_us >= recent->until_us) {
+        bool is_next = l->poll_began_us < recent->until_us + RECENT_US;
+        recent->turn_us_before = is_next ? recent->turn_us : 0;
+        recent->cpu_us_before = is_next ? recent->cpu_us : 0;
+        recent->turn_us = recent->cpu_us = 0;
+        recent->until_us = l->poll_began_us + RECENT_US;
+    }
+    recent->turn_us = greater(recent->turn_us, turn_us);
+    recent->cpu_us = greater(recent->cpu_us, cpu_us);
+    metric_set(&l->metrics.turn_recent_max, greater(recent->turn_us, recent->turn_us_before));
+    metric_set(&l->metrics.turn_cpu_recent_max, greater(recent->cpu_us, recent->cpu_us_before));
+}
+
+/* CPU time of the turn that has just ended, at most 1 ms too much: what was used since the last look. 0 for a short
+ * one. */
+static uint64_t turn_cpu_us(struct loop *l, uint64_t turn_us)
+{
+    if (l->poll_began_us - l->cpu_read_us < CPU_READ_US)
+        return 0;
+    uint64_t now_us = clock_thread_cpu_us();
+    uint64_t used_us = now_us - l->cpu_us_before;
+    l->cpu_us_before = now_us;
+    l->cpu_read_us = l->poll_began_us;
+    return used_us < turn_us ? used_us : turn_us;
+}
+
 /* A turn is what was done between two polls: the time since the last poll began, less what it slept in the
  * kernel. */
 static void measure_turn(struct loop *l)
@@ -112,11 +151,16 @@ static void measure_turn(struct loop *l)
     uint64_t turn_us = passed_us > slept_us ? passed_us - slept_us : 0;
     l->idle_ns_before = idle_ns;
     l->poll_began_us = now_us;
+    uint64_t cpu_us = turn_cpu_us(l, turn_us);
     metric_increment(&l->metrics.turns);
     metric_record(&l->metrics.turn, turn_us);
     metric_set_max(&l->metrics.turn_max, turn_us);
+    metric_set_max(&l->metrics.turn_cpu_max, cpu_us);
+    note_recent(l, turn_us, cpu_us);
     if (turn_us > TURN_SLOW_US)
         metric_increment(&l->metrics.turns_slow);
+    if (cpu_us > TURN_SLOW_US)
+        metric_increment(&l->metrics.turns_slow_cpu);
 }
 
 static void on_prepare(uv_prepare_t *prepare)
@@ -207,6 +251,7 @@ enum err loop_init(struct loop *l)
         return status == UV_ENOMEM ? ERR_NO_MEMORY : ERR_IO;
     uv_loop_configure(&l->uv, UV_METRICS_IDLE_TIME);
     l->poll_began_us = loop_read_time(l);
+    l->cpu_us_before = clock_thread_cpu_us();
     /* None of these can fail on a fresh loop. */
     uv_prepare_init(&l->uv, &l->prepare);
     uv_check_init(&l->uv, &l->check);
@@ -234,8 +279,11 @@ void loop_deinit(struct loop *l)
 
 void loop_run(struct loop *l)
 {
+    schedule_wake_soon();
     l->poll_began_us = loop_read_time(l); /* what was before is no turn */
     l->idle_ns_before = uv_metrics_idle_time(&l->uv);
+    l->cpu_us_before =
+        clock_thread_cpu_us(); /* of this thread, which need not be the one that made the loop */
     uv_run(&l->uv, UV_RUN_DEFAULT);
 }
 

@@ -6,7 +6,8 @@
  * - deferred calls: a completion never runs inside the call that asked for it;
  * - turn hooks: work collected during the callbacks is done once (the wire flushes its batches there);
  * - timers that are plain structs: stopping one is immediate, there is no asynchronous close;
- * - how long turns take, in metrics: the longest and those over 10 ms.
+ * - how long turns take, in metrics: the longest and those over 10 ms, and what they took of CPU time, as a turn
+ *   is also long when the machine gives its thread no processor.
  *
  * Everything here is for the loop's own thread, except base/mailbox.h. */
 #pragma once
@@ -42,6 +43,13 @@ struct loop_hook {
     struct loop_hook *next;
 };
 
+/* The maximum of the last one to two seconds: of this second so far, and of the one before. */
+struct loop_recent {
+    uint64_t until_us;
+    uint64_t turn_us, turn_us_before;
+    uint64_t cpu_us, cpu_us_before;
+};
+
 struct loop {
     uv_loop_t uv;
     struct loop_metrics metrics;
@@ -49,6 +57,9 @@ struct loop {
     uint64_t now_us;
     uint64_t poll_began_us; /* end of the last turn's own work, as of idle_ns_before */
     uint64_t idle_ns_before;
+    uint64_t cpu_us_before; /* of the thread, when it was last asked for */
+    uint64_t cpu_read_us;   /* and when that was */
+    struct loop_recent recent;
     uv_prepare_t prepare;
     uv_check_t check;
     uv_idle_t idle;

@@ -11,6 +11,10 @@ void *memory_zalloc(size_t bytes) __attribute__((malloc));
 void *memory_resize(void *block, size_t bytes);
 void memory_free(void *block);
 
+/* From now on blocks of 4 MiB and more go back to the kernel when they are freed, and so does what is free at the end of
+ * the heap beyond 32 MiB: for processes that take much for a moment. Otherwise malloc keeps more the more it has seen. */
+void memory_keep_little(void);
+
 /* Tests: let `successes` more allocations succeed in this thread, fail the next, then succeed again.
  * A negative number switches it off. */
 void memory_fail_after(int64_t successes);

@@ -57,8 +57,10 @@ def suites(is_long):
         Suite("model-mutants", "routers and nodes with one thing wrong each, found by the suite before",
               ["/usr/bin/python3", "-m", "tests.model.mutants", *([] if is_long else ["--sample"])],
               60 if is_long else 5),
-        Suite("integration-asan", "a tour of a fleet under the sanitizers",
-              ["env", "SLUICE_TEST_BINARIES=build/asan", *PYTEST, "tests/integration/test_tour_boto3.py"], 5),
+        Suite("integration-asan", "boto3's tours and the walk through the model, of a fleet under the sanitizers",
+              ["env", "SLUICE_TEST_BINARIES=build/asan", *PYTEST,
+               *(f"tests/integration/test_{name}.py" for name in ("tour_boto3", "tour_api_boto3", "model", "model_effects"))],
+              5),
         Suite("integration", "stock clients, kills, static stability, bad input on a fleet",
               [*PYTEST, "-n", "2", "--dist", "loadfile", "tests/integration", *long_flag], 120 if is_long else 10),
     ]

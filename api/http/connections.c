@@ -109,6 +109,20 @@ static void cancel(struct http_request *r)
         s->callbacks.on_cancel(r, s->data);
 }
 
+/* libmicrohttpd reads edge by edge: an end that comes together with bytes of a body may escape it, and their memory
+ * would be held until the body's time is up. */
+static void cut_gone(struct http_server *s, uint64_t now_us)
+{
+    struct http_connection *c;
+    DL_FOREACH(s->connections[HTTP_RECEIVING], c)
+    {
+        if (c->since_us + LOOK_AFTER_US > now_us)
+            return;
+        if (is_gone(c))
+            http_connection_cut(c, NULL);
+    }
+}
+
 /* A suspended connection is watched by nobody, so it is asked now and then. The callback may answer, which leaves
  * the list as it is: libmicrohttpd moves the connection on later. */
 static void cancel_gone(struct http_server *s, uint64_t now_us)
@@ -130,6 +144,7 @@ void http_connections_sweep(struct http_server *s)
     cut_old(s, HTTP_IDLE, now_us, s->limits.idle_timeout_us, NULL);
     cut_old(s, HTTP_RECEIVING, now_us, s->limits.request_timeout_us, REPLY_TIMEOUT);
     cut_old(s, HTTP_SENDING, now_us, sending_us, NULL);
+    cut_gone(s, now_us);
     cancel_gone(s, now_us);
 }
 

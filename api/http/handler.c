@@ -218,7 +218,7 @@ static enum MHD_Result receive_end(struct http_request *r)
     r->is_in_handler = true;
     serve(r);
     r->is_in_handler = false;
-    if (r->is_answered)
+    if (r->is_answered && r->packing == NULL)
         return queue_response(r);
     suspend(r);
     return MHD_YES;
@@ -265,8 +265,7 @@ void http_handler_end(void *data, struct MHD_Connection *mhd, void **context,
         metric_increment(&s->metrics.aborted);
         s->callbacks.on_abort(r, s->data);
     }
-    if (r->response != NULL)
-        MHD_destroy_response(r->response);
+    http_response_release(r);
     http_request_release(r);
     c->request = NULL;
     c->has_served = true;

@@ -11,6 +11,7 @@
 
 #include <microhttpd.h>
 
+#include "api/http/encoding.h"
 #include "api/http/http_server.h"
 #include "base/random.h"
 
@@ -48,9 +49,11 @@ struct http_request {
     struct buffer uri; /* path and query point in here */
     struct buffer body;
     size_t body_charged;      /* of the server's budget */
+    size_t reply_charged;     /* the same, of answers */
     uint64_t discarded_bytes; /* of a body that nobody wants */
     uint64_t began_us;
     struct MHD_Response *response; /* waits to be queued */
+    struct packing_job *packing;   /* its answer is with a worker: response.c */
     int status;
     char id[HTTP_REQUEST_ID_CHARS + 1];
     bool is_begun;    /* its head has been seen */
@@ -58,6 +61,7 @@ struct http_request {
     bool is_whole;    /* on_request was, or will be called */
     bool is_served;   /* on_request was called */
     bool is_answered; /* http_respond was called, or the server answered */
+    bool is_last;     /* its connection ends with the answer */
     bool is_suspended;
     bool is_in_handler;
     bool is_discarding; /* the rest of the body is not kept */
@@ -70,6 +74,7 @@ struct http_server {
     struct http_limits limits;
     struct http_callbacks callbacks;
     void *data;
+    struct workers *workers;
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     struct loop_task run_task;
@@ -80,6 +85,7 @@ struct http_server {
     struct http_request *spare;
     size_t spare_count;
     size_t body_bytes;
+    size_t reply_bytes;
     size_t in_flight;
     unsigned connection_count;
     uint64_t turn_end_us;
@@ -127,6 +133,9 @@ void http_request_release(struct http_request *r);
 /* ERR_LIMIT: over the budget (or no memory). */
 enum err http_request_append(struct http_request *r, struct slice bytes) MUST_CHECK;
 void http_request_drop_body(struct http_request *r);
+
+/* response.c: the answer has gone out, or never will. */
+void http_response_release(struct http_request *r);
 
 /* builtin.c: health and CORS. True when answered. */
 bool http_builtin_answer(struct http_request *r);

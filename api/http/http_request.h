@@ -42,13 +42,12 @@ struct http_response {
     int status;
     struct slice content_type; /* empty: as the request, for the two that DynamoDB knows, else JSON 1.0 */
     struct buffer *body;       /* its bytes are taken, the buffer is empty afterwards; NULL: no body */
-    const struct http_header *headers; /* further ones; NUL-terminated after each slice; copied */
-    size_t header_count;
-    bool is_last; /* close the connection afterwards */
+    bool is_last;              /* close the connection afterwards */
 };
 
 /* Answer, now or later, once. The request is gone afterwards, and so are all slices of it. Adds x-amzn-RequestId,
- * x-amz-crc32 (of the body's bytes), Content-Type, Server and Date. */
+ * x-amz-crc32 (of the body's bytes as they are sent), Content-Type, Server and Date. A body over 4 KiB is compressed for
+ * those who ask; one over WORKERS_BYTES_MIN (base/workers.h) on a worker, as is its checksum. */
 void http_respond(struct http_request *r, const struct http_response *response);
 
 /* Answer with `{"__type":"com.amazon.coral.service#NAME","message":...,"Message":...}` and the error's status

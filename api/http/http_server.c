@@ -169,6 +169,7 @@ enum err http_server_create(struct loop *l, const struct http_options *options,
     s->loop = l;
     s->limits = options->limits;
     s->callbacks = *callbacks;
+    s->workers = options->workers;
     s->data = data;
     uint64_t seed;
     random_secret(&seed, sizeof(seed));

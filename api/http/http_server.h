@@ -11,6 +11,7 @@
  * A request exists from on_headers until http_respond, which must be called exactly once for each request, also
  * for one whose client has gone. Within these limits a client gets no further:
  *   bytes of one body (also chunked)   413            bytes of all bodies together     503
+ *                                                     bytes of all large answers       503
  *   head and body not here in time     408            bytes of the head                431 (libmicrohttpd)
  *   connections                        not accepted   idle between requests            closed
  * Bytes that are not HTTP get libmicrohttpd's own reply. The server answers `GET /` (health) and `OPTIONS`
@@ -20,6 +21,7 @@
 #include "api/http/http_request.h"
 #include "base/loop.h"
 #include "base/metrics.h"
+#include "base/workers.h"
 
 struct http_server;
 
@@ -34,21 +36,24 @@ extern const struct metric_table http_metric_table;
 struct http_limits {
     size_t body_bytes_max;    /* of one request */
     size_t body_budget_bytes; /* of all requests of this server */
-    size_t connection_bytes;  /* memory of a connection: the head must fit, a body arrives in such pieces */
+    size_t
+        reply_budget_bytes; /* of all answers that are not sent yet; those up to WORKERS_BYTES_MIN do not count */
+    size_t connection_bytes; /* memory of a connection: the head must fit, a body arrives in such pieces */
     unsigned connections_max;
     uint64_t request_timeout_us; /* from the request line to the end of the body */
     uint64_t idle_timeout_us;    /* from a connection's start or its last answer to the next request line */
     uint64_t turn_us;            /* work begun within one turn of the loop, before others get theirs */
 };
 
-/* 16 MiB, 256 MiB, 32 KiB, 4096 connections, 30 s, 60 s, 4 ms */
-#define HTTP_LIMITS_DEFAULT                                \
-    ((struct http_limits){.body_bytes_max = 16u << 20,     \
-                          .body_budget_bytes = 256u << 20, \
-                          .connection_bytes = 32u << 10,   \
-                          .connections_max = 4096,         \
-                          .request_timeout_us = 30000000,  \
-                          .idle_timeout_us = 60000000,     \
+/* 16 MiB, 256 MiB twice, 32 KiB, 4096 connections, 30 s, 60 s, 4 ms */
+#define HTTP_LIMITS_DEFAULT                                 \
+    ((struct http_limits){.body_bytes_max = 16u << 20,      \
+                          .body_budget_bytes = 256u << 20,  \
+                          .reply_budget_bytes = 256u << 20, \
+                          .connection_bytes = 32u << 10,    \
+                          .connections_max = 4096,          \
+                          .request_timeout_us = 30000000,   \
+                          .idle_timeout_us = 60000000,      \
                           .turn_us = 4000})
 
 struct http_callbacks {
@@ -72,9 +77,10 @@ struct http_options {
     uint16_t port;      /* 0: any, see http_server_port */
     const char *region; /* for the health line; copied */
     struct http_limits limits;
+    struct workers *workers; /* of the loop, for answers over WORKERS_BYTES_MIN */
 };
 
-/* Listens at once. `l`, callbacks' data: outlive the server.
+/* Listens at once. `l`, workers, callbacks' data: outlive the server.
  * ERR_IO  the address cannot be listened on    ERR_CONFIG  it is no address    ERR_NO_MEMORY */
 enum err http_server_create(struct loop *l, const struct http_options *options,
                             const struct http_callbacks *callbacks, void *data,

@@ -58,7 +58,7 @@ def problems(operations, shapes, states):
             members = [member.name for member in shapes[operations[name]].members]
             yield from (f"{name}: {text}" for text in differences("parameter", members, entry.parameters))
     router = (ROOT / "api/router/operations.c").read_text(encoding="utf-8")
-    routed = set(re.findall(r'\{"(\w+)", operation_', router))
+    routed = set(re.findall(r'\{"(\w+)", \w+, ', router))
     served = {name for name, entry in states.items() if entry.state == "served"}
     yield from (f"{name} is served by the router and not here" for name in sorted(routed - served))
     yield from (f"{name} is served here and not by the router" for name in sorted(served - routed))

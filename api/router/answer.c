@@ -103,10 +103,13 @@ void answer_exception(struct request *r, int status, const char *type, const cha
     respond(r, status, &body);
 }
 
-void answer_condition_failed(struct request *r, struct slice item)
+void answer_condition_failed_write(struct buffer *body, struct slice item)
 {
-    struct buffer body;
     enum err code = ERR_CONDITIONAL_CHECK_FAILED;
-    write_error(&body, type_prefix(code), err_exception(code), err_sentence(code), item);
-    respond(r, err_http_status(code), &body);
+    write_error(body, type_prefix(code), err_exception(code), err_sentence(code), item);
+}
+
+void answer_condition_failed(struct request *r, struct buffer *body)
+{
+    respond(r, err_http_status(ERR_CONDITIONAL_CHECK_FAILED), body);
 }

@@ -1,33 +1,21 @@
 /* BatchGetItem, BatchWriteItem: many calls to nodes, some at a time, and one answer. What a node does not do in time
  * goes back to the client as unprocessed, and so does what the answer has no room for. */
-#include "api/router/batch_parameters.h"
+#include "api/router/batch_answer.h"
 #include "api/router/data_table.h"
+#include "api/router/offload.h"
 #include "api/router/reading.h"
 #include "base/clock.h"
-#include "dataplane/expression/projection.h"
 
 enum {
     BATCH_IN_FLIGHT_MAX = 25,
-    BATCH_ITEMS_BYTES_MAX = 16 * 1000 * 1000, /* of the items that a BatchGetItem returns: 52 of 300 KB */
-    BATCH_JSON_BYTES_MAX = 24 * 1024 * 1024,  /* of the same as JSON, where binaries and numbers are longer */
-    BATCH_REPLY_BYTES_MAX = 32 * 1024 * 1024,
+    /* Answers of many large items may all come in one turn of the loop. */
+    BATCH_LARGE_READS_MAX = 12,
+    BATCH_READ_BYTES_MAX = 1024 * 1024, /* of those beyond, as far as it is known how large items are */
+    BATCH_TURN_BYTES_MAX = 1024 * 1024, /* of writes begun in one turn; the next ones in later turns */
+    BATCH_STORED_BYTES_MAX =
+        16 * 1024 * 1024, /* of the items that a BatchGetItem keeps, as they are stored */
     SCRATCH_BLOCK_BYTES = 64 * 1024,
     SCRATCH_BYTES_MAX = 4 * 1024 * 1024,
-};
-
-struct batch {
-    struct batch_parameters p;
-    size_t next; /* of the entries, to begin */
-    size_t in_flight;
-    size_t done_count;
-    uint64_t deadline_us;
-    size_t item_bytes;    /* of all tables' items, as DynamoDB counts them */
-    size_t json_bytes;    /* of the same as JSON */
-    bool is_full;         /* no room for another item */
-    bool is_closing;      /* the router is */
-    enum err failure;     /* why one was not done */
-    char *refusal;        /* a node's word on a write that it will never take */
-    struct arena scratch; /* for one item */
 };
 
 static void end(struct request *r)
@@ -39,115 +27,24 @@ static void end(struct request *r)
 
 static void fail(struct request *r, enum err code, const char *text)
 {
+    struct batch *b = r->state;
+    buffer_deinit(&b->body);
     end(r);
     answer_error(r, code, text);
 }
 
 /* ---- the answer ---- */
 
-static bool has_unprocessed(const struct batch *b, const struct batch_table *table)
+static void on_written(struct request *r, enum err err)
 {
-    for (size_t i = 0; i < b->p.entry_count; i++)
-        if (b->p.entries[i]->table == table && !b->p.entries[i]->is_done)
-            return true;
-    return false;
-}
-
-static void write_keys(struct json_writer *w, const struct batch *b, const struct batch_table *table)
-{
-    json_write_object_begin(w);
-    json_write_name(w, "Keys");
-    json_write_array_begin(w);
-    for (size_t i = 0; i < b->p.entry_count; i++)
-        if (b->p.entries[i]->table == table && !b->p.entries[i]->is_done)
-            json_write_item(w, b->p.entries[i]->item);
-    json_write_array_end(w);
-    if (table->is_consistent) {
-        json_write_name(w, "ConsistentRead");
-        json_write_bool(w, true);
-    }
-    if (table->attributes_to_get.is_given) {
-        json_write_name(w, "AttributesToGet");
-        json_write_array_begin(w);
-        for (size_t i = 0; i < table->attributes_to_get.count; i++)
-            json_write_string(w, table->attributes_to_get.names[i].name);
-        json_write_array_end(w);
-    }
-    if (table->projection_text.data != NULL) {
-        json_write_name(w, "ProjectionExpression");
-        json_write_string(w, table->projection_text);
-    }
-    if (table->substitutions.has_names) {
-        json_write_name(w, "ExpressionAttributeNames");
-        json_write_object_begin(w);
-        for (size_t i = 0; i < table->substitutions.name_count; i++) {
-            json_write_name_slice(w, table->substitutions.names[i].token);
-            json_write_string(w, table->substitutions.names[i].content);
-        }
-        json_write_object_end(w);
-    }
-    json_write_object_end(w);
-}
-
-static void write_writes(struct json_writer *w, const struct batch *b, const struct batch_table *table)
-{
-    json_write_array_begin(w);
-    for (size_t i = 0; i < b->p.entry_count; i++) {
-        const struct batch_entry *entry = b->p.entries[i];
-        if (entry->table != table || entry->is_done)
-            continue;
-        json_write_object_begin(w);
-        json_write_name(w, entry->operation == ITEM_PUT ? "PutRequest" : "DeleteRequest");
-        json_write_object_begin(w);
-        json_write_name(w, entry->operation == ITEM_PUT ? "Item" : "Key");
-        json_write_item(w, entry->item);
-        json_write_object_end(w);
-        json_write_object_end(w);
-    }
-    json_write_array_end(w);
-}
-
-/* In the form of the request, so that a client can send it as it is. */
-static void write_unprocessed(struct json_writer *w, const struct batch *b)
-{
-    bool is_get = b->p.operation == BATCH_GET;
-    json_write_name(w, is_get ? "UnprocessedKeys" : "UnprocessedItems");
-    json_write_object_begin(w);
-    for (size_t i = 0; i < b->p.table_count; i++) {
-        if (!has_unprocessed(b, b->p.tables[i]))
-            continue;
-        json_write_name_slice(w, b->p.tables[i]->given);
-        if (is_get)
-            write_keys(w, b, b->p.tables[i]);
-        else
-            write_writes(w, b, b->p.tables[i]);
-    }
-    json_write_object_end(w);
-}
-
-static void write_responses(struct json_writer *w, const struct batch *b)
-{
-    json_write_name(w, "Responses");
-    json_write_object_begin(w);
-    for (size_t i = 0; i < b->p.table_count; i++) {
-        json_write_name_slice(w, b->p.tables[i]->given);
-        json_write_array_begin(w);
-        if (b->p.tables[i]->items.length > 0)
-            json_write_raw(w, buffer_view(&b->p.tables[i]->items));
-        json_write_array_end(w);
-    }
-    json_write_object_end(w);
-}
-
-static void write_capacities(struct json_writer *w, const struct batch *b)
-{
-    if (b->p.capacity == CAPACITY_NONE)
+    struct batch *b = r->state;
+    if (err != ERR_OK) {
+        fail(r, ERR_INTERNAL, NULL);
         return;
-    json_write_name(w, "ConsumedCapacity");
-    json_write_array_begin(w);
-    for (size_t i = 0; i < b->p.table_count; i++)
-        consumed_capacity_write(w, b->p.capacity, b->p.tables[i]->given, b->p.tables[i]->units_milli);
-    json_write_array_end(w);
+    }
+    struct buffer body = b->body;
+    end(r);
+    answer_json(r, &body);
 }
 
 static void answer(struct request *r)
@@ -158,67 +55,28 @@ static void answer(struct request *r)
         return;
     }
     if (b->done_count == 0) {
-        fail(r, b->failure == ERR_UNAVAILABLE ? ERR_SERVICE_UNAVAILABLE : ERR_INTERNAL, NULL);
+        bool is_short = b->failure == ERR_UNAVAILABLE || b->is_full; /* of memory */
+        fail(r, is_short ? ERR_SERVICE_UNAVAILABLE : ERR_INTERNAL, NULL);
         return;
     }
-    struct buffer body;
-    struct json_writer w;
-    buffer_init(&body, BATCH_REPLY_BYTES_MAX);
-    json_writer_init(&w, &body);
-    json_write_object_begin(&w);
-    if (b->p.operation == BATCH_GET)
-        write_responses(&w, b);
-    write_unprocessed(&w, b);
-    write_capacities(&w, b);
-    json_write_object_end(&w);
-    end(r);
-    answer_json(r, &body);
+    bool is_whole = b->done_count == b->p.entry_count;
+    offload_answer(r, b->found_bytes + (is_whole ? 0 : r->body.length), batch_answer_write, on_written);
 }
 
 /* ---- what nodes say ---- */
 
 static void go_on(struct request *r);
 
-static enum err project(struct batch *b, const struct batch_table *table, struct slice item,
-                        struct slice *ret_item)
-{
-    *ret_item = item;
-    if (table->projection.length == 0)
-        return ERR_OK;
-    struct program program;
-    TRY(program_open(buffer_view(&table->projection), PROGRAM_PROJECTION, &program));
-    struct slice projected;
-    TRY(projection_apply(&program, item, &b->scratch, &projected));
-    *ret_item = projected.data == NULL ? slice_make("", 0) : projected;
-    return ERR_OK;
-}
-
-/* Behind its table's other items, if there is room for it. */
-static bool add_item(struct batch *b, struct batch_table *table, struct slice item)
-{
-    struct json_writer w;
-    size_t before = table->items.length;
-    if (before > 0)
-        buffer_append_string(&table->items, ",");
-    json_writer_init(&w, &table->items);
-    json_write_item(&w, item);
-    size_t json_bytes = b->json_bytes + table->items.length - before;
-    size_t item_bytes = b->item_bytes + item_size_bytes(item);
-    if (buffer_has_failed(&table->items) || json_bytes > BATCH_JSON_BYTES_MAX ||
-        item_bytes > BATCH_ITEMS_BYTES_MAX) {
-        buffer_cut(&table->items, before);
-        return false;
-    }
-    b->json_bytes = json_bytes;
-    b->item_bytes = item_bytes;
-    return true;
-}
-
-static void note_done(struct batch *b, struct batch_entry *entry, int64_t milli)
+static void note_done(struct batch *b, struct batch_entry *entry)
 {
     entry->is_done = true;
-    entry->table->units_milli += milli;
     b->done_count++;
+}
+
+static void note_written(struct batch *b, struct batch_entry *entry, int64_t milli)
+{
+    entry->write_units_milli = milli;
+    note_done(b, entry);
 }
 
 static void note_failure(struct batch *b, enum err err)
@@ -236,23 +94,29 @@ static void note_refusal(struct request *r, const char *text)
     b->refusal = arena_string(&r->arena, slice_from_string(text));
 }
 
-static void take_item(struct batch *b, struct batch_entry *entry,
-                      const Sluice__Dataplane__ReadResponse *response, struct slice payload)
+/* The payload lives during the callback only. False: no room. */
+static bool keep(struct request *r, struct batch_entry *entry, struct slice payload)
 {
-    enum read_kind kind = entry->table->is_consistent ? READ_STRONG : READ_EVENTUAL;
-    if (response->status == SLUICE__DATAPLANE__STATUS__NOT_FOUND) {
-        note_done(b, entry, capacity_read(0, kind).milli);
-        return;
-    }
-    struct slice item;
-    enum err err = project(b, entry->table, payload, &item);
-    if (err != ERR_OK)
-        note_failure(b, err);
-    else if (add_item(b, entry->table, item))
-        note_done(b, entry, capacity_read(item_size_bytes(payload), kind).milli);
+    struct batch *b = r->state;
+    if (b->found_bytes + payload.length > BATCH_STORED_BYTES_MAX ||
+        !offload_charge(r, OFFLOAD_ANSWER_FACTOR * payload.length))
+        return false;
+    entry->found = arena_copy(&r->arena, payload);
+    b->found_bytes += payload.length;
+    if (payload.length > b->found_largest)
+        b->found_largest = payload.length;
+    return entry->found.data != NULL;
+}
+
+static void take_item(struct batch_entry *entry, const Sluice__Dataplane__ReadResponse *response,
+                      struct slice payload)
+{
+    struct batch *b = entry->request->state;
+    b->found_largest = b->found_largest == 0 ? 1 : b->found_largest; /* now something is known */
+    if (response->status == SLUICE__DATAPLANE__STATUS__NOT_FOUND || keep(entry->request, entry, payload))
+        note_done(b, entry);
     else
         b->is_full = true;
-    arena_reset(&b->scratch);
 }
 
 static void on_read(struct item_call *call, enum err err, const ProtobufCMessage *header,
@@ -262,7 +126,7 @@ static void on_read(struct item_call *call, enum err err, const ProtobufCMessage
     struct batch *b = entry->request->state;
     b->in_flight--;
     if (err == ERR_OK)
-        take_item(b, entry, (const Sluice__Dataplane__ReadResponse *)header, payload);
+        take_item(entry, (const Sluice__Dataplane__ReadResponse *)header, payload);
     else
         note_failure(b, err);
     go_on(entry->request);
@@ -279,7 +143,7 @@ static void on_write(struct item_call *call, enum err err, const ProtobufCMessag
     if (err != ERR_OK)
         note_failure(b, err);
     else if (response->status == SLUICE__DATAPLANE__STATUS__OK)
-        note_done(b, entry, (int64_t)response->write_units_milli);
+        note_written(b, entry, (int64_t)response->write_units_milli);
     else
         note_refusal(r, response->error_text);
     go_on(r);
@@ -319,80 +183,134 @@ static void begin(struct request *r, struct batch_entry *entry)
     else
         begin_write(r->router, entry);
     entry->call.key = buffer_view(&entry->key);
-    entry->call.deadline_us = b->deadline_us;
+    entry->call.deadline_us = r->deadline_us;
     entry->call.data = entry;
     entry->request = r;
     b->in_flight++;
+    b->turn_bytes += entry->call.payload[0].length;
     item_client_begin(r->router->items, &entry->call);
+}
+
+/* Reads are taken to be as large as the largest that has come so far. */
+static bool has_room(const struct batch *b)
+{
+    if (b->is_full || b->is_closing || b->waits_for_turn || b->in_flight >= BATCH_IN_FLIGHT_MAX)
+        return false;
+    if (b->p.operation == BATCH_WRITE || b->in_flight < BATCH_LARGE_READS_MAX)
+        return true;
+    return b->found_largest > 0 && b->in_flight * b->found_largest < BATCH_READ_BYTES_MAX;
+}
+
+static void on_next_turn(struct loop_timer *timer)
+{
+    struct request *r = timer->data;
+    struct batch *b = r->state;
+    b->waits_for_turn = false;
+    b->turn_bytes = 0;
+    b->is_closing |= r->router->is_closing;
+    go_on(r);
+}
+
+static void wait_for_turn(struct request *r)
+{
+    struct batch *b = r->state;
+    b->waits_for_turn = true;
+    b->in_turn = (struct loop_timer){.fire = on_next_turn, .data = r};
+    loop_timer_start(r->router->loop, &b->in_turn, clock_boot_us());
 }
 
 static void go_on(struct request *r)
 {
     struct batch *b = r->state;
-    while (b->next < b->p.entry_count && b->in_flight < BATCH_IN_FLIGHT_MAX && !b->is_full && !b->is_closing)
+    while (b->next < b->p.entry_count && has_room(b)) {
         begin(r, b->p.entries[b->next++]);
-    if (b->in_flight == 0)
+        if (b->turn_bytes >= BATCH_TURN_BYTES_MAX)
+            wait_for_turn(r);
+    }
+    if (b->in_flight == 0 && !b->waits_for_turn)
         answer(r);
 }
 
 /* ---- tables and keys ---- */
 
-static enum err make_keys(const struct request *r, struct error *error)
+/* What keys are made of is copied: a worker does not see the catalog. */
+static enum err find_tables(struct request *r)
 {
     struct batch *b = r->state;
-    for (size_t i = 0; i < b->p.table_count; i++)
-        if (data_table_find(r, b->p.tables[i]->given) == NULL)
+    for (size_t i = 0; i < b->p.table_count; i++) {
+        struct batch_table *to = b->p.tables[i];
+        const struct catalog_table *table = data_table_find(r, to->given);
+        if (table == NULL)
             return ERR_RESOURCE_NOT_FOUND;
-    for (size_t i = 0; i < b->p.entry_count; i++) {
-        struct batch_entry *entry = b->p.entries[i];
-        TRY(batch_entry_key(entry, data_table_find(r, entry->table->given), error));
+        to->space_id = table->space_id;
+        to->schema = table->schema;
+        to->schema.partition.name = arena_copy(&r->arena, table->schema.partition.name);
+        to->schema.sort.name = arena_copy(&r->arena, table->schema.sort.name);
     }
-    return batch_check_duplicates(&b->p, error);
+    return arena_has_failed(&r->arena) ? ERR_NO_MEMORY : ERR_OK;
 }
 
-static void call_nodes(struct request *r, enum err err, const struct error *error)
+/* Perhaps on a worker. */
+static void make_keys(struct request *r)
 {
     struct batch *b = r->state;
+    r->read = ERR_OK;
+    for (size_t i = 0; i < b->p.entry_count && r->read == ERR_OK; i++)
+        r->read = batch_entry_key(b->p.entries[i], &r->read_error);
+    if (r->read == ERR_OK)
+        r->read = batch_check_duplicates(&b->p, &r->read_error);
+}
+
+static void on_keys(struct request *r, enum err err)
+{
+    if (err != ERR_OK || r->router->is_closing)
+        fail(r, ERR_SERVICE_UNAVAILABLE, NULL);
+    else if (r->read != ERR_OK)
+        fail(r, r->read, reading_words(r, r->read, &r->read_error));
+    else
+        go_on(r);
+}
+
+static void call_nodes(struct request *r, enum err err)
+{
     if (err != ERR_OK) {
-        fail(r, err, reading_words(r, err, error));
-        return;
+        fail(r, err, NULL);
+    } else if (offload_is_due(r->body.length)) {
+        offload_run(r, r->deadline_us, make_keys, on_keys);
+    } else {
+        make_keys(r);
+        on_keys(r, ERR_OK);
     }
-    b->deadline_us = clock_boot_us() + r->router->options.request_us;
-    go_on(r);
 }
 
 static void on_news(enum err err, void *data)
 {
     struct request *r = data;
-    struct error error = {.code = ERR_OK};
-    call_nodes(r, make_keys(r, &error), &error);
+    call_nodes(r, find_tables(r));
 }
 
-static void run(struct request *r, enum batch_operation operation)
+/* Perhaps on a worker. */
+enum err batch_operation_read(struct request *r, struct error *error)
 {
     struct batch *b = arena_zalloc(&r->arena, sizeof *b);
-    if (b == NULL) {
-        answer_error(r, ERR_INTERNAL, NULL);
-        return;
-    }
+    if (b == NULL)
+        return ERR_NO_MEMORY;
     r->state = b;
     arena_init(&b->scratch, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
-    struct error error = {.code = ERR_OK};
-    enum err err = batch_parameters_read(r, operation, &b->p, &error);
-    if (err == ERR_OK)
-        err = make_keys(r, &error);
+    return batch_parameters_read(r, (enum batch_operation)r->operation->kind, &b->p, error);
+}
+
+void batch_operation_run(struct request *r)
+{
+    struct router_metrics *m = &r->router->metrics;
+    metric_increment(r->operation->kind == BATCH_GET ? &m->batch_gets : &m->batch_writes);
+    if (r->read != ERR_OK) {
+        if (r->state != NULL)
+            end(r);
+        reading_refuse(r);
+        return;
+    }
+    enum err err = find_tables(r);
     if (err != ERR_RESOURCE_NOT_FOUND || data_table_wait(r, on_news) != ERR_OK)
-        call_nodes(r, err, &error);
-}
-
-void operation_batch_get_item(struct request *r)
-{
-    metric_increment(&r->router->metrics.batch_gets);
-    run(r, BATCH_GET);
-}
-
-void operation_batch_write_item(struct request *r)
-{
-    metric_increment(&r->router->metrics.batch_writes);
-    run(r, BATCH_WRITE);
+        call_nodes(r, err);
 }

@@ -4,7 +4,7 @@
 
 #include "api/json/field.h"
 
-enum { PROGRAM_BYTES = 8 * 1024 * 1024, ITEMS_BYTES_MAX = 32 * 1024 * 1024 };
+enum { PROGRAM_BYTES = 8 * 1024 * 1024 };
 
 /* ---- steps 1 and 2: the body against the model ---- */
 
@@ -38,7 +38,6 @@ static struct batch_table *add_table(struct reading *at, struct batch_parameters
         return NULL;
     table->given = given;
     buffer_init(&table->projection, PROGRAM_BYTES);
-    buffer_init(&table->items, ITEMS_BYTES_MAX);
     b->tables[b->table_count++] = table;
     return table;
 }
@@ -255,24 +254,22 @@ enum err batch_parameters_read(struct request *r, enum batch_operation operation
 
 void batch_parameters_deinit(struct batch_parameters *b)
 {
-    for (size_t i = 0; i < b->table_count && i < batch_maximum(b->operation); i++) {
+    for (size_t i = 0; i < b->table_count && i < batch_maximum(b->operation); i++)
         buffer_deinit(&b->tables[i]->projection);
-        buffer_deinit(&b->tables[i]->items);
-    }
     for (size_t i = 0; i < b->entry_count; i++)
         buffer_deinit(&b->entries[i]->key);
 }
 
 /* ---- step 5: keys ---- */
 
-enum err batch_entry_key(struct batch_entry *entry, const struct catalog_table *table, struct error *error)
+enum err batch_entry_key(struct batch_entry *entry, struct error *error)
 {
-    const struct key_schema *schema = &table->schema;
+    const struct key_schema *schema = &entry->table->schema;
     struct key_fault fault = {0};
     bool is_put = entry->operation == ITEM_PUT;
     if (!entry->is_item_given)
         return item_key_fault(is_put, KEY_EXTRA, &fault, error); /* null in a list of keys */
-    enum key_status status = key_encode(schema, table->space_id, entry->item,
+    enum key_status status = key_encode(schema, entry->table->space_id, entry->item,
                                         is_put ? KEY_FROM_ITEM : KEY_FROM_KEY, &entry->key, &fault);
     if (status != KEY_OK)
         return item_key_fault(is_put, status, &fault, error);

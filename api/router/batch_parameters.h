@@ -12,14 +12,14 @@ enum { BATCH_GET_MAX = 100, BATCH_WRITE_MAX = 25 };
 struct batch_table {
     struct slice given; /* name or ARN, as the request has it */
     size_t count;       /* of its entries, also of those beyond the maximum, which are not kept */
-    int64_t units_milli;
+    uint64_t space_id;  /* this and the next: once the table is known */
+    struct key_schema schema;
     /* Of BatchGetItem. */
     bool is_consistent;
     struct slice projection_text; /* data NULL: none */
     struct expression_substitutions substitutions;
     struct legacy_names attributes_to_get;
     struct buffer projection; /* program */
-    struct buffer items;      /* found: JSON, one after the other */
 };
 
 /* One key to read, one item to put, or one key to delete. */
@@ -31,6 +31,8 @@ struct batch_entry {
     struct slice item;     /* item or key, encoded */
     struct buffer key;     /* the row's */
     bool is_done;
+    struct slice found; /* by BatchGetItem, as the node sent it; data NULL: nothing */
+    int64_t write_units_milli;
     /* Its call. */
     struct request *request;
     struct item_call call;
@@ -58,10 +60,10 @@ enum err batch_parameters_read(struct request *r, enum batch_operation operation
                                struct batch_parameters *ret_batch, struct error *error) MUST_CHECK;
 void batch_parameters_deinit(struct batch_parameters *batch);
 
-/* Make the row's key of one entry, and check its table's projection against the key's attributes.
+/* Make the row's key of one entry, whose table knows its schema, and check the table's projection against the key's
+ * attributes.
  * ERR_VALIDATION with words; ERR_NO_MEMORY */
-enum err batch_entry_key(struct batch_entry *entry, const struct catalog_table *table,
-                         struct error *error) MUST_CHECK;
+enum err batch_entry_key(struct batch_entry *entry, struct error *error) MUST_CHECK;
 /* Each row once; after the keys.
  * ERR_VALIDATION with words */
 enum err batch_check_duplicates(const struct batch_parameters *batch, struct error *error) MUST_CHECK;

@@ -3,7 +3,11 @@
 #include "api/router/reading.h"
 #include "base/clock.h"
 
-enum { CONTROL_US = 10 * 1000 * 1000, VISIBLE_US = 2 * 1000 * 1000 };
+enum {
+    CONTROL_US = 10 * 1000 * 1000,
+    VISIBLE_US = 2 * 1000 * 1000,
+    CONTROL_BODY_BYTES_MAX = 1024 * 1024, /* twice what the longest that the model allows can have */
+};
 
 struct control_state {
     int http_status;
@@ -59,8 +63,15 @@ static void on_result(enum err err, const struct control_result *result, void *d
 void operation_control(struct request *r)
 {
     metric_increment(&r->router->metrics.control_calls);
-    if (!reading_is_welcome(r)) /* control sees only what the model allows */
+    if (r->read != ERR_OK) { /* control sees only what the model allows */
+        reading_refuse(r);
         return;
+    }
+    if (r->body.length > CONTROL_BODY_BYTES_MAX) {
+        answer_error(r, ERR_REQUEST_TOO_LARGE,
+                     "The body of an operation on tables must not be longer than 1 MB");
+        return;
+    }
     char *request_id = arena_string(&r->arena, http_request_id(r->http));
     char *principal =
         arena_printf(&r->arena, "arn:aws:iam::%s:user/%.*s", r->tenant_id, SLICE_PRINTF(r->user_name));
@@ -69,7 +80,7 @@ void operation_control(struct request *r)
         .operation = r->operation->name,
         .principal_arn = principal,
         .request_id = request_id,
-        .body = http_request_body(r->http),
+        .body = r->body,
     };
     if (arena_has_failed(&r->arena) ||
         control_call(r->router->control, &request, clock_boot_us() + CONTROL_US, on_result, r) != ERR_OK)

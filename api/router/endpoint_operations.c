@@ -7,8 +7,10 @@ void operation_describe_endpoints(struct request *r)
 {
     struct buffer body;
     struct json_writer w;
-    if (!reading_is_welcome(r))
+    if (r->read != ERR_OK) {
+        reading_refuse(r);
         return;
+    }
     buffer_init(&body, REPLY_BYTES_MAX);
     json_writer_init(&w, &body);
     json_write_object_begin(&w);

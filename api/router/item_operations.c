@@ -3,8 +3,8 @@
 
 #include "api/router/consumed_capacity.h"
 #include "api/router/data_table.h"
+#include "api/router/offload.h"
 #include "api/router/reading.h"
-#include "base/clock.h"
 #include "base/random.h"
 #include "dataplane/expression/projection.h"
 #include "dataplane/item/size.h"
@@ -12,8 +12,12 @@
 struct item_state {
     struct item_parameters parameters;
     struct buffer key;
-    struct slice table_as_given; /* for ConsumedCapacity */
     uint8_t request_id[REQUEST_ID_BYTES];
+    /* The answer. */
+    struct slice item; /* data NULL: none */
+    int64_t write_units_milli;
+    bool has_failed_condition;
+    struct buffer body;
 };
 
 static void end(struct request *r)
@@ -31,69 +35,99 @@ static void fail(struct request *r, enum err code, const char *text)
 
 /* ---- answers ---- */
 
-static void write_capacity(struct json_writer *w, const struct item_state *s, int64_t milli)
+static void write_capacity(struct json_writer *w, const struct item_state *s)
 {
     const struct item_parameters *p = &s->parameters;
+    enum read_kind kind = p->is_consistent ? READ_STRONG : READ_EVENTUAL;
+    int64_t milli = s->write_units_milli;
     if (p->capacity == CAPACITY_NONE)
         return;
+    if (p->operation == ITEM_GET)
+        milli = capacity_read(s->item.data == NULL ? 0 : item_size_bytes(s->item), kind).milli;
     json_write_name(w, "ConsumedCapacity");
     consumed_capacity_write(w, p->capacity, p->table, milli);
 }
 
-static void answer_item(struct request *r, const char *name, struct slice item, int64_t milli)
+static enum err project(struct request *r, struct slice *item)
 {
-    struct item_state *s = r->state;
-    struct buffer body;
-    struct json_writer w;
-    buffer_init(&body, REPLY_BYTES_MAX);
-    json_writer_init(&w, &body);
-    json_write_object_begin(&w);
-    if (item.data != NULL) {
-        json_write_name(&w, name);
-        json_write_item(&w, item);
-    }
-    write_capacity(&w, s, milli);
-    json_write_object_end(&w);
-    end(r);
-    answer_json(r, &body);
-}
-
-static enum err project(struct request *r, struct slice item, struct slice *ret_item)
-{
-    struct item_state *s = r->state;
-    *ret_item = item;
-    if (s->parameters.projection.length == 0)
+    const struct item_state *s = r->state;
+    if (s->parameters.projection.length == 0 || item->data == NULL)
         return ERR_OK;
     struct program program;
     TRY(program_open(buffer_view(&s->parameters.projection), PROGRAM_PROJECTION, &program));
     struct slice projected;
-    TRY(projection_apply(&program, item, &r->arena, &projected));
+    TRY(projection_apply(&program, *item, &r->arena, &projected));
     /* An item of which nothing is left is still there: `"Item": {}`. */
-    *ret_item = projected.data == NULL ? slice_make("", 0) : projected;
+    *item = projected.data == NULL ? slice_make("", 0) : projected;
     return ERR_OK;
+}
+
+/* Perhaps on a worker. */
+static enum err write_answer(struct request *r)
+{
+    struct item_state *s = r->state;
+    struct slice item = s->item;
+    if (s->has_failed_condition) {
+        answer_condition_failed_write(&s->body, item);
+        return ERR_OK;
+    }
+    struct json_writer w;
+    TRY(project(r, &item));
+    buffer_init(&s->body, REPLY_BYTES_MAX);
+    json_writer_init(&w, &s->body);
+    json_write_object_begin(&w);
+    if (item.data != NULL) {
+        json_write_name(&w, s->parameters.operation == ITEM_GET ? "Item" : "Attributes");
+        json_write_item(&w, item);
+    }
+    write_capacity(&w, s);
+    json_write_object_end(&w);
+    return ERR_OK;
+}
+
+static void on_written(struct request *r, enum err err)
+{
+    struct item_state *s = r->state;
+    if (err != ERR_OK) {
+        fail(r, ERR_INTERNAL, NULL);
+        return;
+    }
+    struct buffer body = s->body;
+    bool has_failed_condition = s->has_failed_condition;
+    end(r);
+    if (has_failed_condition)
+        answer_condition_failed(r, &body);
+    else
+        answer_json(r, &body);
+}
+
+/* The payload lives during the callback only: what a worker writes is copied, if there is room for that. */
+static void answer_item(struct request *r, struct slice payload)
+{
+    struct item_state *s = r->state;
+    size_t bytes = 0;
+    s->item = payload;
+    if (offload_is_due(payload.length) && offload_charge(r, OFFLOAD_ANSWER_FACTOR * payload.length)) {
+        bytes = payload.length;
+        s->item = arena_copy(&r->arena, payload);
+        if (s->item.data == NULL) {
+            fail(r, ERR_INTERNAL, NULL);
+            return;
+        }
+    }
+    offload_answer(r, bytes, write_answer, on_written);
 }
 
 static void on_read(struct item_call *call, enum err err, const ProtobufCMessage *header,
                     struct slice payload)
 {
     struct request *r = call->data;
-    struct item_state *s = r->state;
     if (err != ERR_OK) {
         fail(r, ERR_INTERNAL, NULL);
         return;
     }
     const Sluice__Dataplane__ReadResponse *response = (const Sluice__Dataplane__ReadResponse *)header;
-    enum read_kind kind = s->parameters.is_consistent ? READ_STRONG : READ_EVENTUAL;
-    if (response->status == SLUICE__DATAPLANE__STATUS__NOT_FOUND) {
-        answer_item(r, "Item", SLICE_EMPTY, capacity_read(0, kind).milli);
-        return;
-    }
-    struct slice item;
-    if (project(r, payload, &item) != ERR_OK) {
-        fail(r, ERR_INTERNAL, NULL);
-        return;
-    }
-    answer_item(r, "Item", item, capacity_read(item_size_bytes(payload), kind).milli);
+    answer_item(r, response->status == SLUICE__DATAPLANE__STATUS__NOT_FOUND ? SLICE_EMPTY : payload);
 }
 
 static const char *word_refusal(const struct item_state *s, const char *text)
@@ -105,24 +139,19 @@ static void on_write(struct item_call *call, enum err err, const ProtobufCMessag
                      struct slice payload)
 {
     struct request *r = call->data;
+    struct item_state *s = r->state;
     if (err != ERR_OK) {
         fail(r, err == ERR_UNAVAILABLE ? ERR_SERVICE_UNAVAILABLE : ERR_INTERNAL, NULL);
         return;
     }
     const Sluice__Dataplane__WriteResponse *response = (const Sluice__Dataplane__WriteResponse *)header;
-    struct slice attributes = response->has_attributes ? payload : SLICE_EMPTY;
-    switch ((int)response->status) {
-    case SLUICE__DATAPLANE__STATUS__CONDITION_FAILED:
-        end(r);
-        answer_condition_failed(r, attributes);
-        break;
-    case SLUICE__DATAPLANE__STATUS__INVALID:
-        fail(r, ERR_VALIDATION, word_refusal(r->state, response->error_text));
-        break;
-    default:
-        answer_item(r, "Attributes", attributes, response->write_units_milli);
-        break;
+    if (response->status == SLUICE__DATAPLANE__STATUS__INVALID) {
+        fail(r, ERR_VALIDATION, word_refusal(s, response->error_text));
+        return;
     }
+    s->has_failed_condition = response->status == SLUICE__DATAPLANE__STATUS__CONDITION_FAILED;
+    s->write_units_milli = response->write_units_milli;
+    answer_item(r, response->has_attributes ? payload : SLICE_EMPTY);
 }
 
 /* ---- calls ---- */
@@ -185,7 +214,7 @@ static void call_node(struct request *r, const struct catalog_table *table)
     else
         begin_write(r);
     r->call.key = buffer_view(&s->key);
-    r->call.deadline_us = clock_boot_us() + r->router->options.request_us;
+    r->call.deadline_us = r->deadline_us;
     r->call.data = r;
     item_client_begin(r->router->items, &r->call);
 }
@@ -203,50 +232,41 @@ static void on_news(enum err err, void *data)
         fail(r, ERR_RESOURCE_NOT_FOUND, NULL);
 }
 
-static void run(struct request *r, enum item_operation operation)
+/* Perhaps on a worker. */
+enum err item_operation_read(struct request *r, struct error *error)
 {
     struct item_state *s = arena_zalloc(&r->arena, sizeof *s);
-    if (s == NULL) {
-        answer_error(r, ERR_INTERNAL, NULL);
-        return;
-    }
+    if (s == NULL)
+        return ERR_NO_MEMORY;
     r->state = s;
     buffer_init(&s->key, KEY_BYTES_MAX);
-    struct error error = {.code = ERR_OK};
-    enum err err = item_parameters_read(r, operation, &s->parameters, &error);
-    if (err != ERR_OK) {
-        fail(r, err, reading_words(r, err, &error));
+    return item_parameters_read(r, (enum item_operation)r->operation->kind, &s->parameters, error);
+}
+
+static void count(struct router_metrics *m, enum item_operation operation)
+{
+    struct metric_counter *const counters[] = {
+        [ITEM_GET] = &m->gets,
+        [ITEM_PUT] = &m->puts,
+        [ITEM_UPDATE] = &m->updates,
+        [ITEM_DELETE] = &m->deletes,
+    };
+    metric_increment(counters[operation]);
+}
+
+void item_operation_run(struct request *r)
+{
+    struct item_state *s = r->state;
+    count(&r->router->metrics, (enum item_operation)r->operation->kind);
+    if (r->read != ERR_OK) {
+        if (s != NULL)
+            end(r);
+        reading_refuse(r);
         return;
     }
     const struct catalog_table *table = data_table_find(r, s->parameters.table);
-    if (table != NULL) {
+    if (table != NULL)
         call_node(r, table);
-        return;
-    }
-    if (data_table_wait(r, on_news) != ERR_OK)
+    else if (data_table_wait(r, on_news) != ERR_OK)
         fail(r, ERR_RESOURCE_NOT_FOUND, NULL);
-}
-
-void operation_get_item(struct request *r)
-{
-    metric_increment(&r->router->metrics.gets);
-    run(r, ITEM_GET);
-}
-
-void operation_put_item(struct request *r)
-{
-    metric_increment(&r->router->metrics.puts);
-    run(r, ITEM_PUT);
-}
-
-void operation_update_item(struct request *r)
-{
-    metric_increment(&r->router->metrics.updates);
-    run(r, ITEM_UPDATE);
-}
-
-void operation_delete_item(struct request *r)
-{
-    metric_increment(&r->router->metrics.deletes);
-    run(r, ITEM_DELETE);
 }

@@ -8,9 +8,9 @@
  * node's loop nor ours is held for long by one answer. */
 #include "api/router/consumed_capacity.h"
 #include "api/router/data_table.h"
+#include "api/router/offload.h"
 #include "api/router/range_parameters.h"
 #include "api/router/reading.h"
-#include "base/clock.h"
 #include "dataplane/expression/projection.h"
 #include "dataplane/item/size.h"
 
@@ -31,7 +31,10 @@ struct range_state {
     struct arena scratch; /* of one item */
     struct buffer body;
     struct json_writer writer;
+    uint64_t written_bytes; /* of items that are in it */
+    struct buffer kept;     /* items for a worker to write, as nodes sent them */
     struct buffer last_key;
+    bool has_more;
     uint64_t matched_count;
     uint64_t evaluated_count;
     uint64_t evaluated_bytes;
@@ -44,14 +47,20 @@ static void end(struct request *r)
     query_range_deinit(&s->range);
     buffer_deinit(&s->key);
     buffer_deinit(&s->last_key);
+    buffer_deinit(&s->kept);
     arena_deinit(&s->scratch);
 }
 
-static void fail(struct request *r, enum err code, const char *text)
+static void drop(struct request *r)
 {
     struct range_state *s = r->state;
     buffer_deinit(&s->body);
     end(r);
+}
+
+static void fail(struct request *r, enum err code, const char *text)
+{
+    drop(r);
     answer_error(r, code, text);
 }
 
@@ -95,7 +104,7 @@ static enum err write_items(struct range_state *s, struct slice payload)
 static enum err write_last_key(struct request *r)
 {
     struct range_state *s = r->state;
-    struct item_builder *builder = &r->router->builder;
+    struct item_builder *builder = &r->scratch->builder;
     item_builder_clear(builder);
     TRY(key_decode(&s->schema, buffer_view(&s->last_key), builder));
     json_write_name(&s->writer, "LastEvaluatedKey");
@@ -103,30 +112,69 @@ static enum err write_last_key(struct request *r)
     return ERR_OK;
 }
 
-static void finish(struct request *r, bool has_more)
+static enum err write_kept(struct range_state *s)
+{
+    TRY(write_items(s, buffer_view(&s->kept)));
+    buffer_clear(&s->kept);
+    return ERR_OK;
+}
+
+/* Perhaps on a worker: what is kept, and the end. */
+static enum err write_end(struct request *r)
 {
     struct range_state *s = r->state;
     struct json_writer *w = &s->writer;
     enum read_kind kind = s->parameters.is_consistent ? READ_STRONG : READ_EVENTUAL;
+    TRY(write_kept(s));
     if (!counts_only(s))
         json_write_array_end(w);
     json_write_name(w, "Count");
     json_write_int(w, (int64_t)s->matched_count);
     json_write_name(w, "ScannedCount");
     json_write_int(w, (int64_t)s->evaluated_count);
-    if (has_more && write_last_key(r) != ERR_OK) {
-        fail(r, ERR_INTERNAL, NULL);
-        return;
-    }
+    if (s->has_more)
+        TRY(write_last_key(r));
     if (s->parameters.capacity != CAPACITY_NONE) {
         json_write_name(w, "ConsumedCapacity");
         consumed_capacity_write(w, s->parameters.capacity, s->parameters.table,
                                 capacity_read(s->evaluated_bytes, kind).milli);
     }
     json_write_object_end(w);
+    return ERR_OK;
+}
+
+static void on_written(struct request *r, enum err err)
+{
+    struct range_state *s = r->state;
+    if (err != ERR_OK) {
+        fail(r, ERR_INTERNAL, NULL);
+        return;
+    }
     struct buffer body = s->body;
     end(r);
     answer_json(r, &body);
+}
+
+static void finish(struct request *r, bool has_more)
+{
+    struct range_state *s = r->state;
+    s->has_more = has_more;
+    offload_answer(r, s->kept.length, write_end, on_written);
+}
+
+/* The first items of a page are written as they come, and so is a small page. What is beyond is kept for a worker, if
+ * there is room for that. */
+static enum err take_items(struct request *r, struct slice payload)
+{
+    struct range_state *s = r->state;
+    bool is_small = s->kept.length == 0 && !offload_is_due(s->written_bytes + payload.length);
+    if (!is_small && offload_charge(r, OFFLOAD_ANSWER_FACTOR * payload.length)) {
+        buffer_append(&s->kept, payload);
+        return buffer_has_failed(&s->kept) ? ERR_NO_MEMORY : ERR_OK;
+    }
+    s->written_bytes += payload.length;
+    TRY(write_kept(s));
+    return write_items(s, payload);
 }
 
 /* ---- calls ---- */
@@ -184,9 +232,10 @@ static void call_group(struct request *r)
     item_client_begin(r->router->items, call);
 }
 
-static enum err take(struct range_state *s, const Sluice__Dataplane__RangeResponse *response,
+static enum err take(struct request *r, const Sluice__Dataplane__RangeResponse *response,
                      struct slice payload)
 {
+    struct range_state *s = r->state;
     bool is_reverse = !s->parameters.is_forward;
     if (response->evaluated_count > items_left(s))
         return ERR_CORRUPT;
@@ -202,7 +251,7 @@ static enum err take(struct range_state *s, const Sluice__Dataplane__RangeRespon
     if (buffer_has_failed(&s->last_key) || buffer_has_failed(&s->range.begin) ||
         buffer_has_failed(&s->range.end))
         return ERR_CORRUPT;
-    return write_items(s, payload);
+    return take_items(r, payload);
 }
 
 static void on_range(struct item_call *call, enum err err, const ProtobufCMessage *header,
@@ -216,7 +265,7 @@ static void on_range(struct item_call *call, enum err err, const ProtobufCMessag
         return;
     }
     if (err != ERR_OK || response->status != SLUICE__DATAPLANE__STATUS__OK ||
-        take(s, response, payload) != ERR_OK) {
+        take(r, response, payload) != ERR_OK) {
         fail(r, ERR_INTERNAL, NULL);
         return;
     }
@@ -255,7 +304,7 @@ static void begin(struct request *r, const struct catalog_table *table)
         return;
     }
     begin_body(s);
-    r->call.deadline_us = clock_boot_us() + r->router->options.request_us;
+    r->call.deadline_us = r->deadline_us;
     call_group(r);
 }
 
@@ -270,23 +319,31 @@ static void on_news(enum err err, void *data)
         fail(r, ERR_RESOURCE_NOT_FOUND, NULL);
 }
 
-static void run(struct request *r, bool is_query)
+/* Perhaps on a worker. */
+enum err range_operation_read(struct request *r, struct error *error)
 {
     struct range_state *s = arena_zalloc(&r->arena, sizeof *s);
-    if (s == NULL) {
-        answer_error(r, ERR_INTERNAL, NULL);
-        return;
-    }
+    if (s == NULL)
+        return ERR_NO_MEMORY;
     r->state = s;
     query_range_init(&s->range);
     buffer_init(&s->key, RANGE_KEY_BYTES_MAX);
     buffer_init(&s->last_key, KEY_BYTES_MAX);
     buffer_init(&s->body, REPLY_BYTES_MAX);
+    buffer_init(&s->kept, REPLY_BYTES_MAX);
     arena_init(&s->scratch, REQUEST_ARENA_BLOCK, SCRATCH_BYTES_MAX);
-    struct error error = {.code = ERR_OK};
-    enum err err = range_parameters_read(r, is_query, &s->parameters, &error);
-    if (err != ERR_OK) {
-        fail(r, err, reading_words(r, err, &error));
+    return range_parameters_read(r, r->operation->kind, &s->parameters, error);
+}
+
+void range_operation_run(struct request *r)
+{
+    struct range_state *s = r->state;
+    struct router_metrics *m = &r->router->metrics;
+    metric_increment(r->operation->kind ? &m->queries : &m->scans);
+    if (r->read != ERR_OK) {
+        if (s != NULL)
+            drop(r);
+        reading_refuse(r);
         return;
     }
     const struct catalog_table *table = data_table_find(r, s->parameters.table);
@@ -294,16 +351,4 @@ static void run(struct request *r, bool is_query)
         begin(r, table);
     else if (data_table_wait(r, on_news) != ERR_OK)
         fail(r, ERR_RESOURCE_NOT_FOUND, NULL);
-}
-
-void operation_query(struct request *r)
-{
-    metric_increment(&r->router->metrics.queries);
-    run(r, true);
-}
-
-void operation_scan(struct request *r)
-{
-    metric_increment(&r->router->metrics.scans);
-    run(r, false);
 }

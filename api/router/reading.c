@@ -6,7 +6,11 @@
 #include "api/json/attribute_reader.h"
 #include "api/json/field.h"
 
-enum { NAMES_MAX = 4096 }; /* more than an expression of 4 KB can use */
+enum {
+    NAMES_MAX = 4096, /* more than an expression of 4 KB can use */
+    /* A builder makes room for a text as it stands in the body: \u0001 is six bytes there, one in the item. */
+    ITEM_ROOM_BYTES = ITEM_ENCODED_BYTES_MAX + 6 * ITEM_BYTES_MAX,
+};
 
 void reading_init(struct reading *at, struct request *r, void *parameters)
 {
@@ -43,8 +47,7 @@ enum err reading_body(struct reading *at, const struct model_hook *hooks, size_t
 {
     struct request *r = at->r;
     const struct model_options options = {.hooks = hooks, .hook_count = hook_count, .data = at};
-    return model_read(r->model, http_request_body(r->http), &options, &r->arena, &at->members,
-                      &r->model_words);
+    return model_read(r->model, r->body, &options, &r->arena, &at->members, &r->model_words);
 }
 
 const char *reading_words(const struct request *r, enum err err, const struct error *error)
@@ -54,14 +57,28 @@ const char *reading_words(const struct request *r, enum err err, const struct er
     return error->code == err ? error->text : NULL;
 }
 
-bool reading_is_welcome(struct request *r)
+enum err reading_plain(struct request *r, struct error *error)
 {
     struct reading at;
     reading_init(&at, r, NULL);
-    enum err err = reading_body(&at, NULL, 0);
-    if (err != ERR_OK)
-        answer_error(r, err, r->model_words);
-    return err == ERR_OK;
+    return reading_body(&at, NULL, 0);
+}
+
+void reading_refuse(struct request *r)
+{
+    answer_error(r, r->read, reading_words(r, r->read, &r->read_error));
+}
+
+void reading_scratch_init(struct reading_scratch *scratch)
+{
+    item_builder_init(&scratch->builder, ITEM_ROOM_BYTES);
+    item_builder_init(&scratch->values_builder, VALUES_BYTES_MAX);
+}
+
+void reading_scratch_deinit(struct reading_scratch *scratch)
+{
+    item_builder_deinit(&scratch->builder);
+    item_builder_deinit(&scratch->values_builder);
 }
 
 /* ---- members ---- */
@@ -107,7 +124,7 @@ enum err reading_item(struct reading *at, const char *prefix, bool *ret_is_prese
     *ret_is_present = true;
     return postpone(
         at, prefix,
-        attribute_read_item_copy(at->json, &at->r->router->builder, &at->r->arena, ret_item, at->error));
+        attribute_read_item_copy(at->json, &at->r->scratch->builder, &at->r->arena, ret_item, at->error));
 }
 
 void *reading_grow(struct arena *arena, void *list, size_t count, size_t entry_bytes)
@@ -158,7 +175,8 @@ enum err reading_values(struct reading *at, struct expression_substitutions *to)
     struct arena *arena = &at->r->arena;
     struct slice item = SLICE_EMPTY;
     TRY(postpone(
-        at, "", attribute_read_item_copy(at->json, &at->r->router->values_builder, arena, &item, at->error)));
+        at, "",
+        attribute_read_item_copy(at->json, &at->r->scratch->values_builder, arena, &item, at->error)));
     struct expression_substitution *list = arena_alloc(arena, (item_count(item) + 1) * sizeof *list);
     if (list == NULL)
         return ERR_NO_MEMORY;
@@ -180,7 +198,7 @@ enum err reading_values(struct reading *at, struct expression_substitutions *to)
 /* Read as an item's attribute `v`, so that it may be as deep as one. */
 enum err reading_value(struct reading *at, struct slice *ret_value)
 {
-    struct item_builder *b = &at->r->router->values_builder;
+    struct item_builder *b = &at->r->scratch->values_builder;
     item_builder_clear(b);
     item_builder_begin(b, VALUE_M);
     item_builder_name(b, SLICE_LITERAL("v"));

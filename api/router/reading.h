@@ -31,8 +31,13 @@ enum err reading_finish(const struct reading *at, struct error *error) MUST_CHEC
 /* What to say of a refusal: the model's words, which may be longer than an error's, or else the error's; NULL: none. */
 const char *reading_words(const struct request *r, enum err err, const struct error *error);
 
-/* For operations that take no member here. False: the model does not allow the body, which has been answered. */
-bool reading_is_welcome(struct request *r);
+/* For operations that take no member here: what the model allows. Errors as reading_body's. */
+enum err reading_plain(struct request *r, struct error *error) MUST_CHECK;
+/* Answer what could not be read: r->read, with its words. */
+void reading_refuse(struct request *r);
+
+void reading_scratch_init(struct reading_scratch *scratch); /* takes no memory yet */
+void reading_scratch_deinit(struct reading_scratch *scratch);
 
 /* ---- members ---- */
 

@@ -4,8 +4,7 @@
  * signature. A body that is long is not read for somebody who has no known key. */
 #include <string.h>
 
-#include "api/json/json.h"
-#include "api/router/router_internal.h"
+#include "api/router/offload.h"
 #include "base/clock.h"
 
 enum { BODY_OF_STRANGERS_MAX = 64 * 1024 };
@@ -35,6 +34,7 @@ static struct request *request_acquire(struct router *router, struct http_reques
     r->refusal.code = ERR_OK;
     r->operation = NULL;
     r->state = NULL;
+    r->scratch = &router->scratch;
     memset(&r->call, 0, sizeof r->call);
     http_request_set_data(http, r);
     return r;
@@ -45,6 +45,9 @@ void request_release(struct request *r)
     struct router *router = r->router;
     arena_reset(&r->arena);
     sha256_reset(&r->hash);
+    buffer_deinit(&r->unpacked);
+    if (r->charged_bytes > 0)
+        offload_refund(r, r->charged_bytes);
     if (router->pool_count < REQUEST_POOL_MAX) {
         r->next = router->pool;
         router->pool = r;
@@ -102,7 +105,7 @@ static void read_claim(struct request *r)
     r->user_name = arena_copy(&r->arena, key->user_name);
 }
 
-static void refuse_authentication(struct request *r)
+void request_refuse(struct request *r)
 {
     metric_increment(&r->router->metrics.refused_authentication);
     answer_error(r, r->refusal.code, r->refusal.text);
@@ -146,7 +149,7 @@ void request_on_headers(struct http_request *http, void *data)
     }
     read_claim(r);
     if (r->refusal.code != ERR_OK && announced_length(http) > BODY_OF_STRANGERS_MAX)
-        refuse_authentication(r);
+        request_refuse(r);
 }
 
 void request_on_chunk(struct http_request *http, struct slice bytes, void *data)
@@ -203,13 +206,6 @@ static struct slice target_operation(const struct http_request *http)
     return slice_from(target, sizeof TARGET_PREFIX - 1);
 }
 
-static bool is_json_object(struct slice body)
-{
-    struct json j;
-    json_init(&j, body);
-    return json_peek(&j) == JSON_OBJECT && json_skip(&j) && json_finish(&j);
-}
-
 void request_on_complete(struct http_request *http, void *data)
 {
     struct request *r = http_request_data(http);
@@ -220,14 +216,8 @@ void request_on_complete(struct http_request *http, void *data)
         answer_error(r, ERR_UNKNOWN_OPERATION, "");
         return;
     }
-    if (r->refusal.code != ERR_OK) {
-        if (!is_json_object(http_request_body(http)))
-            answer_error(r, ERR_SERIALIZATION, NULL);
-        else
-            refuse_authentication(r);
-        return;
-    }
     r->model = model_operation_find(slice_from_string(r->operation->name));
     r->model_words = NULL;
-    r->operation->run(r);
+    r->deadline_us = clock_boot_us() + r->router->options.request_us;
+    request_read(r);
 }

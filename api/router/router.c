@@ -1,6 +1,7 @@
 #include "api/router/router.h"
 
-#include "api/router/router_internal.h"
+#include "api/router/offload.h"
+#include "api/router/reading.h"
 #include "base/clock.h"
 #include "base/random.h"
 
@@ -100,6 +101,7 @@ static enum err open_http(struct router *r, struct error *error)
         .port = r->options.port,
         .region = r->options.region,
         .limits = HTTP_LIMITS_DEFAULT,
+        .workers = &r->workers,
     };
     static const struct http_callbacks callbacks = {
         .on_headers = request_on_headers,
@@ -179,6 +181,7 @@ static enum err start(struct router *r, struct metrics *metrics, struct error *e
     TRY(metrics_add(metrics, &item_client_metric_table, NULL, &r->item_metrics));
     TRY(metrics_add(metrics, &dependency_metric_table, "dependency=\"memds\"", &r->memds_metrics));
     TRY(metrics_add(metrics, &dependency_metric_table, "dependency=\"control\"", &r->control_metrics));
+    TRY(metrics_add(metrics, &workers_metric_table, NULL, &r->workers.metrics));
     r->catalog = catalog_create();
     r->verifier = sigv4_verifier_create(SIGNING_KEYS_MAX);
     if (r->catalog == NULL || r->verifier == NULL)
@@ -205,8 +208,8 @@ enum err router_create(struct loop *loop, struct metrics *metrics, const struct 
     uint64_t seed;
     random_secret(&seed, sizeof seed); /* request ids must differ between routers and starts */
     random_init(&r->random, seed);
-    item_builder_init(&r->builder, ITEM_ENCODED_BYTES_MAX);
-    item_builder_init(&r->values_builder, VALUES_BYTES_MAX);
+    reading_scratch_init(&r->scratch);
+    workers_init(&r->workers, loop, OFFLOAD_BUDGET_BYTES);
     TRY(start(r, metrics, error));
     *ret_router = r;
     return ERR_OK;
@@ -222,6 +225,7 @@ void router_drain(struct router *r, void (*drained)(void *data), void *data)
 
 void router_close(struct router *r)
 {
+    r->is_closing = true;
     bundle_follower_stop(r->follower);
     item_client_destroy(r->items); /* answers what waits for nodes */
     peer_set_close(r->control, NULL, NULL);

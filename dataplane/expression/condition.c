@@ -1,16 +1,20 @@
 #include "dataplane/expression/condition.h"
 
-#include "dataplane/expression/path_walk.h"
+#include "dataplane/expression/path_table.h"
 #include "dataplane/expression/program_internal.h"
 #include "dataplane/item/number.h"
 
 /* Reads checked code: no bounds are looked at again. */
 struct condition_run {
     const struct program *program;
-    struct slice item;
+    struct path_table paths;
+    int64_t
+        *sizes; /* of what the paths lead to, then of the values: SIZE_UNKNOWN, SIZE_NONE. NULL: not kept */
     const uint8_t *next;
     bool is_corrupt;
 };
+
+enum { SIZE_UNKNOWN = -2, SIZE_NONE = -1, SMALL_WORK_BYTES = 64 * 1024 };
 
 struct operand {
     bool exists;
@@ -27,7 +31,7 @@ static uint16_t take_number(struct condition_run *run)
 
 static bool find_path(struct condition_run *run, uint16_t path, struct value_view *ret_value)
 {
-    enum path_result result = path_walk(run->program, path, run->item, ret_value);
+    enum path_result result = path_table_find(&run->paths, path, ret_value);
     if (result == PATH_CORRUPT)
         run->is_corrupt = true;
     return result == PATH_FOUND;
@@ -44,29 +48,34 @@ static int64_t string_length(struct slice text)
 }
 
 /* Numbers, booleans and nulls have no size: comparing with it is then as with an absent attribute. */
-static bool measure(struct value_view value, int64_t *ret_size)
+static int64_t measure(struct value_view value)
 {
     switch (value.tag) {
     case VALUE_S:
-        *ret_size = string_length(value.body);
-        return true;
+        return string_length(value.body);
     case VALUE_B:
-        *ret_size = (int64_t)value.body.length;
-        return true;
+        return (int64_t)value.body.length;
     case VALUE_SS:
     case VALUE_NS:
     case VALUE_BS:
-        *ret_size = (int64_t)set_count(value.body);
-        return true;
+        return (int64_t)set_count(value.body);
     case VALUE_L:
-        *ret_size = (int64_t)list_count(value.body);
-        return true;
+        return (int64_t)list_count(value.body);
     case VALUE_M:
-        *ret_size = (int64_t)item_count(value.body);
-        return true;
+        return (int64_t)item_count(value.body);
     default:
-        return false;
+        return SIZE_NONE;
     }
+}
+
+/* `number` counts paths, then values. */
+static int64_t size_of(struct condition_run *run, uint32_t number, struct value_view value)
+{
+    if (run->sizes == NULL)
+        return measure(value);
+    if (run->sizes[number] == SIZE_UNKNOWN)
+        run->sizes[number] = measure(value);
+    return run->sizes[number];
 }
 
 static void take_operand(struct condition_run *run, struct operand *o)
@@ -79,8 +88,9 @@ static void take_operand(struct condition_run *run, struct operand *o)
         o->exists = value_decode(program_value(run->program, number), &o->value);
     if (!o->exists || kind == OPERAND_PATH || kind == OPERAND_VALUE)
         return;
-    int64_t size;
-    o->exists = measure(o->value, &size);
+    bool is_path = kind == OPERAND_SIZE_OF_PATH;
+    int64_t size = size_of(run, is_path ? number : (uint32_t)run->program->path_count + number, o->value);
+    o->exists = size != SIZE_NONE;
     if (o->exists) {
         o->size = number_from_int64(size);
         o->value = (struct value_view){VALUE_N, number_view(&o->size)};
@@ -226,9 +236,28 @@ static bool test(struct condition_run *run, uint8_t op)
     }
 }
 
-enum err condition_evaluate(const struct program *program, struct slice item, bool *ret_is_true)
+/* Sizes are kept where finding them again would take long: as with paths, for large items and values. */
+static enum err open_run(struct condition_run *run, const struct program *program, struct slice item,
+                         struct arena *arena)
 {
-    struct condition_run run = {program, item, program->code.data, false};
+    *run = (struct condition_run){.program = program, .next = program->code.data};
+    TRY(path_table_open(&run->paths, program, item, arena));
+    if (program_work_bytes(program, item.length) <= SMALL_WORK_BYTES)
+        return ERR_OK;
+    uint32_t count = (uint32_t)program->path_count + program->value_count;
+    run->sizes = arena_alloc(arena, sizeof run->sizes[0] * count);
+    if (run->sizes == NULL)
+        return ERR_NO_MEMORY;
+    for (uint32_t i = 0; i < count; i++)
+        run->sizes[i] = SIZE_UNKNOWN;
+    return ERR_OK;
+}
+
+enum err condition_evaluate(const struct program *program, struct slice item, struct arena *arena,
+                            bool *ret_is_true)
+{
+    struct condition_run run;
+    TRY(open_run(&run, program, item, arena));
     const uint8_t *end = program->code.data + program->code.length;
     bool stack[PROGRAM_STACK_MAX];
     uint32_t depth = 0;

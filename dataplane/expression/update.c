@@ -70,12 +70,13 @@ static enum err put_group(struct rewrite *r, const struct value_view *old, struc
         return ERR_INVALID; /* targets overlap */
     if (is_end && group.targets[0].is_removal)
         return ERR_OK;
+    /* Before anything is written: bound_bytes has no room for the name of a parent that is not there. */
+    if (!is_end && (old == NULL || (old->tag != VALUE_M && old->tag != VALUE_L)))
+        return error_path(r);
     if (part.kind == PATH_PART_NAME)
         writer_put_name(&r->out, part.name);
     if (is_end)
         return put_target(r, &group.targets[0], depth);
-    if (old == NULL || (old->tag != VALUE_M && old->tag != VALUE_L))
-        return error_path(r);
     uint8_t *opened = writer_open(&r->out, old->tag);
     TRY(rewrite_body(r, *old, group, depth + 1));
     writer_close(&r->out, opened);

@@ -2,8 +2,15 @@
 
 #include "base/reader.h"
 #include "dataplane/expression/document_writer.h"
-#include "dataplane/expression/path_walk.h"
+#include "dataplane/expression/path_table.h"
 #include "dataplane/item/number.h"
+
+/* A part of a list that list_append makes; it is put together only when it is used, so that a chain of appends does
+ * not copy the list for each link. */
+struct piece {
+    struct slice elements;
+    struct piece *next;
+};
 
 /* A value under computation. What is wrong with it counts only when it is used: if_not_exists may drop it. */
 struct result {
@@ -16,12 +23,14 @@ struct result {
     } problem;
     enum number_status number_status;
     struct value_view value;
+    struct piece *first, **last; /* of a list in pieces: value.body has its length, and no bytes yet */
 };
 
 struct update_run {
     const struct program *program;
-    struct slice item;
+    struct path_table paths;
     struct arena *arena;
+    size_t put_bytes; /* of the values that targets get, at least */
     struct reader at;
     struct result *stack;
     uint32_t depth;
@@ -58,7 +67,7 @@ static enum err report(const struct result *r, struct error *error)
 static enum err find(struct update_run *run, uint16_t path, struct result *ret_result)
 {
     *ret_result = (struct result){.problem = PROBLEM_NONE};
-    switch (path_walk(run->program, path, run->item, &ret_result->value)) {
+    switch (path_table_find(&run->paths, path, &ret_result->value)) {
     case PATH_FOUND:
         return ERR_OK;
     case PATH_ABSENT:
@@ -113,6 +122,19 @@ static enum err calculate(struct update_run *run, uint8_t op, struct result a, s
     return store_number(run, &number, r);
 }
 
+/* Its last piece's `next` is where more go. False: no memory. */
+static bool cut_into_pieces(struct update_run *run, struct result *r)
+{
+    if (r->last != NULL)
+        return true;
+    r->first = arena_alloc(run->arena, sizeof *r->first);
+    if (r->first == NULL)
+        return false;
+    *r->first = (struct piece){.elements = r->value.body};
+    r->last = &r->first->next;
+    return true;
+}
+
 static enum err append_lists(struct update_run *run, struct result a, struct result b, struct result *r)
 {
     *r = operands_problem(&a, &b, VALUE_L);
@@ -123,22 +145,41 @@ static enum err append_lists(struct update_run *run, struct result a, struct res
         r->problem = PROBLEM_SIZE;
         return ERR_OK;
     }
+    if (!cut_into_pieces(run, &a) || !cut_into_pieces(run, &b))
+        return ERR_NO_MEMORY;
+    *a.last = b.first;
+    r->first = a.first;
+    r->last = b.last;
+    r->value = (struct value_view){VALUE_L, slice_make(NULL, bytes)};
+    return ERR_OK;
+}
+
+static enum err join_pieces(struct update_run *run, struct result *r)
+{
+    size_t bytes = r->value.body.length;
     uint8_t *body = arena_alloc(run->arena, bytes);
     if (body == NULL)
         return ERR_NO_MEMORY;
     struct document_writer w;
     writer_init(&w, body, bytes);
-    writer_put(&w, a.value.body);
-    writer_put(&w, b.value.body);
-    r->value = (struct value_view){VALUE_L, slice_make(body, bytes)};
+    for (const struct piece *p = r->first; p != NULL; p = p->next)
+        writer_put(&w, p->elements);
+    r->value.body.data = body;
     return ERR_OK;
+}
+
+/* More than any item may have is refused before there is memory for it. */
+static enum err count_put(struct update_run *run, size_t bytes)
+{
+    run->put_bytes += bytes;
+    return run->put_bytes > ITEM_ENCODED_BYTES_MAX ? update_error_size(run->error) : ERR_OK;
 }
 
 /* The union (ADD) or difference (DELETE) of two sorted sets; `is_union` false keeps what `b` lacks. */
 static enum err merge_sets(struct update_run *run, struct slice a, struct slice b, bool is_union,
                            struct slice *ret_body)
 {
-    size_t bytes = a.length + b.length;
+    size_t bytes = is_union ? a.length + b.length : a.length;
     uint8_t *body = arena_alloc(run->arena, bytes);
     if (body == NULL)
         return ERR_NO_MEMORY;
@@ -149,7 +190,7 @@ static enum err merge_sets(struct update_run *run, struct slice a, struct slice 
     reader_init(&at_a, a);
     reader_init(&at_b, b);
     bool has_x = set_next(&at_a, &x), has_y = set_next(&at_b, &y);
-    while (has_x || has_y) {
+    while (has_x || (has_y && is_union)) {
         int order = !has_x ? 1 : !has_y ? -1 : slice_compare(x, y);
         if (order < 0 || (order == 0 && is_union))
             writer_put_name(&w, x);
@@ -169,6 +210,9 @@ static enum err pop_into(struct update_run *run, uint16_t path)
     struct result r = run->stack[--run->depth];
     if (r.problem != PROBLEM_NONE)
         return report(&r, run->error);
+    TRY(count_put(run, r.value.body.length));
+    if (r.last != NULL)
+        TRY(join_pieces(run, &r));
     run->targets[run->count++] = (struct target){path, false, r.value};
     return ERR_OK;
 }
@@ -179,6 +223,7 @@ static enum err add(struct update_run *run, uint16_t path, struct result value)
     struct target *t = &run->targets[run->count++];
     TRY(find(run, path, &old));
     *t = (struct target){path, false, value.value};
+    TRY(count_put(run, value.value.body.length));
     if (old.problem == PROBLEM_ABSENT)
         return ERR_OK;
     if (old.value.tag != value.value.tag)
@@ -252,12 +297,9 @@ enum err update_run(const struct program *program, struct slice item, struct are
                     struct target *ret_targets, uint32_t *ret_count, struct error *error)
 {
     struct result stack[PROGRAM_STACK_MAX];
-    struct update_run run = {.program = program,
-                             .item = item,
-                             .arena = arena,
-                             .stack = stack,
-                             .targets = ret_targets,
-                             .error = error};
+    struct update_run run = {
+        .program = program, .arena = arena, .stack = stack, .targets = ret_targets, .error = error};
+    TRY(path_table_open(&run.paths, program, item, arena));
     reader_init(&run.at, program->code);
     while (reader_left(&run.at) > 0) {
         if (run.count == program->path_count)

@@ -8,6 +8,7 @@
  *            +--- report ------+ */
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/schedule.h"
 #include "base/memory.h"
 #include "dataplane/log/wal_internal.h"
 
@@ -363,6 +364,7 @@ static void wait_for_work(struct wal *wal)
 void *wal_log_thread(void *data)
 {
     struct wal *wal = data;
+    schedule_wake_soon();
     pthread_mutex_lock(&wal->mutex);
     while (!wal->must_stop || wal->queue.first != NULL) {
         bool has_failed = atomic_load(&wal->has_failed);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/background.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -88,12 +89,16 @@ struct replica {
     UT_hash_handle hh;
 };
 
-/* Reads of ranges that want the pool: a few at once, so that reads of single rows find room in it. */
+/* Reads of ranges that are too long for the loop: a few at once, each with a snapshot. */
+enum { RANGES_IN_BACKGROUND = 2, BACKGROUND_THREADS = 3 };
+
 struct range_line {
     struct range_read *first;
     struct range_read *last;
     uint32_t waiting;
-    uint32_t in_pool;
+    uint32_t in_background;
+    uint64_t turn; /* of the loop, in which the loop itself has read ranges for so long: */
+    uint64_t turn_spent_us;
 };
 
 /* A replica that is gone, on its way to the reports. */
@@ -158,6 +163,8 @@ struct shard {
     struct flushing *flushing; /* NULL: none is under way */
     uint64_t drain_until_us;
     struct range_line ranges;
+    struct background background; /* for them, and for */
+    uint32_t computations;        /* of writes, under way: request_compute.c */
     struct shard_signal drain, drained, close, tick;
     atomic_bool is_tick_under_way;
 

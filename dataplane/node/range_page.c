@@ -5,17 +5,22 @@
 #include "dataplane/item/key.h"
 #include "dataplane/item/size.h"
 
+/* What a filter needs for one row, in proportion to its own tables (program.h). */
+enum { SCRATCH_BLOCK_BYTES = 64 * 1024, SCRATCH_BYTES_MAX = 2 * 1024 * 1024 };
+
 void range_page_init(struct range_page *page)
 {
     *page = (struct range_page){.err = ERR_OK};
     buffer_init(&page->items, RANGE_PAYLOAD_BYTES_MAX);
     buffer_init(&page->last_key, KEY_BYTES_MAX);
+    arena_init(&page->scratch, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
 }
 
 void range_page_deinit(struct range_page *page)
 {
     buffer_deinit(&page->items);
     buffer_deinit(&page->last_key);
+    arena_deinit(&page->scratch);
 }
 
 static enum err add(struct range_page *page, struct slice key, struct slice stored)
@@ -26,7 +31,8 @@ static enum err add(struct range_page *page, struct slice key, struct slice stor
         return ERR_CORRUPT;
     bool is_match = true;
     if (page->has_filter) {
-        TRY(condition_evaluate(&page->filter, envelope.body, &is_match));
+        arena_reset(&page->scratch);
+        TRY(condition_evaluate(&page->filter, envelope.body, &page->scratch, &is_match));
         page->work_bytes += program_work_bytes(&page->filter, envelope.body.length);
     }
     page->evaluated_count++;

@@ -2,6 +2,7 @@
  * Pure: no clock, no store. */
 #pragma once
 
+#include "base/arena.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "dataplane/expression/program.h"
@@ -25,8 +26,9 @@ struct range_page {
     uint64_t work_bytes;
     struct buffer items; /* of those that match: varint length, bytes */
     struct buffer last_key;
-    bool is_full; /* a limit is met: the next row belongs to another answer */
-    enum err err; /* ERR_CORRUPT: damaged row; ERR_NO_MEMORY */
+    struct arena scratch; /* of one row's filter */
+    bool is_full;         /* a limit is met: the next row belongs to another answer */
+    enum err err;         /* ERR_CORRUPT: damaged row; ERR_NO_MEMORY */
 };
 
 /* The limits are for the caller to set. */

@@ -1,11 +1,14 @@
 /* Reads of a range of one group's rows: several slices of the store make one answer.
  *
- *     gates -> slices from memory, for LOOP_US at most --> answer
- *                  | the disk is needed, or there is more
+ *     gates -> the first slice, from memory, on the loop --> answer
+ *                  | the disk is needed, there is more, or this turn had enough of this
  *                  v
- *     in line -> gates again -> slices of a snapshot, in the pool --> answer
+ *     in line -> gates again -> slices of a snapshot, in the background --> answer
  *
- * What is read in the pool is of the moment at which the gates were passed; what is read on the loop is that or
+ * Who reads much must not make others wait who read or write one row: so the background has threads of low priority
+ * (base/background.h), and a loop gives ranges a part of each turn only.
+ *
+ * What is read in the background is of the moment at which the gates were passed; what is read on the loop is that or
  * newer, which is as right. An answer may be short: whoever asked goes on behind it. */
 #include "base/clock.h"
 #include "dataplane/item/key.h"
@@ -13,17 +16,17 @@
 #include "dataplane/node/range_page.h"
 
 enum {
-    LOOP_US = 2 * 1000,
+    TURN_US = 2 * 1000, /* of one turn of the loop, for all ranges */
     LOOP_WORK_BYTES_MAX =
-        256 * 1024, /* that a filter may look at in 4 KB of rows, to be evaluated on the loop */
-    POOL_US = 100 * 1000,
-    POOL_READS_MAX = 2, /* of the pool's four threads */
+        1024 * 1024, /* of filters on the loop (program_work_bytes), in one slice and on one row */
+    SLICE_BYTES = 64 * 1024,
+    BACKGROUND_US = 100 * 1000,
     WAITING_MAX = 256,
 };
 
 struct range_read {
-    uv_work_t work;
-    struct range_read *next; /* in line for the pool */
+    struct background_job job;
+    struct range_read *next; /* in line for the background */
     struct shard *shard;
     struct replica *replica;
     struct wire_call call;
@@ -40,6 +43,8 @@ struct range_read {
     struct buffer begin;             /* what is left of the range */
     struct buffer end;
     struct buffer rest;
+    struct buffer row; /* that was put back, as a bound of what is left */
+    bool is_put_back;
     struct range_page page;
     uint8_t filter[];
 };
@@ -111,15 +116,37 @@ static void destroy(struct range_read *read)
     buffer_deinit(&read->begin);
     buffer_deinit(&read->end);
     buffer_deinit(&read->rest);
+    buffer_deinit(&read->row);
     range_page_deinit(&read->page);
     memory_free(read);
 }
 
 /* ---- slices ---- */
 
+/* A filter that would look at so many bytes, of a row or of all rows of a slice, is not for the loop. */
+static bool is_heavy(const struct range_page *page, size_t bytes)
+{
+    return page->has_filter && program_work_bytes(&page->filter, bytes) > LOOP_WORK_BYTES_MAX;
+}
+
+/* A large row that the loop has come upon: the background begins with it. */
+static void put_back(struct range_read *read, struct slice key)
+{
+    read->is_put_back = true;
+    buffer_clear(&read->row);
+    buffer_append(&read->row, key);
+    if (read->is_reverse) /* `end` is exclusive */
+        buffer_append_u8(&read->row, 0);
+}
+
 static bool on_row(void *data, struct slice key, struct slice stored)
 {
-    return range_page_add(data, key, stored);
+    struct range_read *read = data;
+    bool is_on_loop = read->snapshot == NULL;
+    if (!is_on_loop || !is_heavy(&read->page, stored.length))
+        return range_page_add(&read->page, key, stored);
+    put_back(read, key);
+    return false;
 }
 
 static enum err read_slice(struct range_read *read, bool is_cached_only)
@@ -133,15 +160,17 @@ static enum err read_slice(struct range_read *read, bool is_cached_only)
         .keeps_blocks = read->is_narrow,
     };
     enum store_scan_end end;
-    TRY(store_scan_slice(read->shard->store, &scan, on_row, &read->page, &end, &read->rest));
+    TRY(store_scan_slice(read->shard->store, &scan, on_row, read, &end, &read->rest));
     TRY(read->page.err);
     read->is_exhausted = end == STORE_SCAN_DONE;
     read->needs_disk = end == STORE_SCAN_INCOMPLETE;
     struct buffer *left = read->is_reverse ? &read->end : &read->begin;
+    struct buffer *next = read->is_put_back ? &read->row : &read->rest;
     struct buffer was = *left;
-    *left = read->rest;
-    read->rest = was;
-    return ERR_OK;
+    *left = *next;
+    *next = was;
+    read->is_put_back = false;
+    return buffer_has_failed(left) ? ERR_NO_MEMORY : ERR_OK;
 }
 
 static bool is_done(const struct range_read *read)
@@ -149,20 +178,20 @@ static bool is_done(const struct range_read *read)
     return read->is_exhausted || read->page.is_full;
 }
 
-/* ---- in the pool ---- */
+/* ---- in the background ---- */
 
-static void begin_in_pool(struct shard *s);
+static void begin_in_background(struct shard *s);
 
-static void in_pool(uv_work_t *work)
+static void in_background(struct background_job *job)
 {
-    struct range_read *read = work->data;
-    uint64_t until_us = clock_boot_us() + POOL_US;
+    struct range_read *read = job->data;
+    uint64_t until_us = clock_boot_us() + BACKGROUND_US;
     do
         read->page.err = read_slice(read, false);
     while (read->page.err == ERR_OK && !is_done(read) && clock_boot_us() < until_us);
 }
 
-static void answer_from_pool(struct range_read *read)
+static void answer_from_background(struct range_read *read)
 {
     struct replica *r = read->replica;
     struct shard *s = read->shard;
@@ -195,19 +224,19 @@ static struct range_read *next_in_line(struct shard *s)
     return read;
 }
 
-static void after_pool(uv_work_t *work, int status)
+static void after_background(struct background_job *job)
 {
-    struct range_read *read = work->data;
+    struct range_read *read = job->data;
     struct shard *s = read->shard;
-    s->ranges.in_pool--;
+    s->ranges.in_background--;
     if (!s->is_closing) /* else whom to answer is gone */
-        answer_from_pool(read);
+        answer_from_background(read);
     leave(read);
-    begin_in_pool(s);
+    begin_in_background(s);
 }
 
 /* The snapshot is taken now: what was true when the request came may not be any more. */
-static bool enter_pool(struct range_read *read)
+static bool enter_background(struct range_read *read)
 {
     struct shard *s = read->shard;
     struct replica *r = read->replica;
@@ -222,20 +251,21 @@ static bool enter_pool(struct range_read *read)
         return false;
     }
     read->snapshot = store_snapshot_open(s->store);
-    read->work.data = read;
-    if (read->snapshot == NULL || uv_queue_work(&s->loop->uv, &read->work, in_pool, after_pool) != 0) {
+    if (read->snapshot == NULL) {
         refuse(s, read->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return false;
     }
-    s->ranges.in_pool++;
+    read->job = (struct background_job){.work = in_background, .done = after_background, .data = read};
+    background_run(&s->background, &read->job);
+    s->ranges.in_background++;
     return true;
 }
 
-static void begin_in_pool(struct shard *s)
+static void begin_in_background(struct shard *s)
 {
     struct range_read *read;
-    while (s->ranges.in_pool < POOL_READS_MAX && (read = next_in_line(s)) != NULL)
-        if (s->is_closing || !enter_pool(read))
+    while (s->ranges.in_background < RANGES_IN_BACKGROUND && (read = next_in_line(s)) != NULL)
+        if (s->is_closing || !enter_background(read))
             leave(read);
 }
 
@@ -248,7 +278,7 @@ static void get_in_line(struct range_read *read)
         destroy(read);
         return;
     }
-    metric_increment(&s->metrics.ranges_from_pool);
+    metric_increment(&s->metrics.ranges_in_background);
     read->replica->pool_reads_in_flight++;
     if (line->first == NULL)
         line->first = read;
@@ -257,23 +287,36 @@ static void get_in_line(struct range_read *read)
     line->last = read;
     line->waiting++;
     metric_set(&s->metrics.ranges_waiting, line->waiting);
-    begin_in_pool(s);
+    begin_in_background(s);
 }
 
 /* ---- on the loop ---- */
 
-static bool is_light(const struct range_page *page)
+/* Whether this turn has time for a slice. */
+static bool has_turn_time(struct shard *s)
 {
-    return !page->has_filter || program_work_bytes(&page->filter, 4096) <= LOOP_WORK_BYTES_MAX;
+    struct range_line *line = &s->ranges;
+    uint64_t turn = metric_read(&s->loop->metrics.turns);
+    if (line->turn != turn) {
+        line->turn = turn;
+        line->turn_spent_us = 0;
+    }
+    return line->turn_spent_us < TURN_US;
+}
+
+static enum err read_on_loop(struct range_read *read)
+{
+    uint64_t began_us = clock_boot_us();
+    enum err err = read_slice(read, true);
+    read->shard->ranges.turn_spent_us += clock_boot_us() - began_us;
+    return err;
 }
 
 static void run(struct range_read *read)
 {
-    uint64_t until_us = read->arrived_us + LOOP_US;
     enum err err = ERR_OK;
-    while (is_light(&read->page) && err == ERR_OK && !is_done(read) && !read->needs_disk &&
-           clock_boot_us() < until_us)
-        err = read_slice(read, true);
+    if (!is_done(read) && !is_heavy(&read->page, SLICE_BYTES) && has_turn_time(read->shard))
+        err = read_on_loop(read);
     if (err == ERR_OK && !is_done(read)) {
         get_in_line(read);
         return;
@@ -336,6 +379,7 @@ static struct range_read *create(struct replica *r, const Sluice__Dataplane__Ran
     buffer_init(&read->begin, KEY_BYTES_MAX + 1);
     buffer_init(&read->end, KEY_BYTES_MAX + 1);
     buffer_init(&read->rest, KEY_BYTES_MAX + 1);
+    buffer_init(&read->row, KEY_BYTES_MAX + 1);
     range_page_init(&read->page);
     set_bounds(read, request);
     read->page.items_max = request->items_max;

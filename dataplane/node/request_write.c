@@ -2,19 +2,16 @@
  *
  * The row is read from memory on the loop; where it is not there, the pool brings it into the cache and the
  * request starts over, so that it is always evaluated against what is applied at that moment. */
+#include "dataplane/node/request_write.h"
+
 #include "base/clock.h"
 #include "dataplane/item/envelope.h"
 #include "dataplane/item/key.h"
-#include "dataplane/node/node_internal.h"
 
-enum { POOL_ROUNDS_MAX = 5, PENDING_MAX = GROUP_TAIL_ENTRIES_MAX };
-
-struct incoming {
-    struct wire_call call;
-    uint64_t arrived_us;
-    struct slice header;
-    struct slice payload;
-    uint32_t pool_rounds;
+enum {
+    POOL_ROUNDS_MAX = 5,
+    PENDING_MAX = GROUP_TAIL_ENTRIES_MAX,
+    LOOP_WORK_BYTES_MAX = 1024 * 1024, /* of conditions and updates (write_work_bytes): 2 ms at worst */
 };
 
 /* A request that waits for its row; its bytes are its own. */
@@ -56,8 +53,8 @@ void request_reply_write(struct wire_call call, Sluice__Dataplane__Status status
     wire_reply(call, &message);
 }
 
-static void send_back(struct shard *s, struct wire_call call, Sluice__Dataplane__Status status,
-                      struct replica *r)
+void request_send_back(struct shard *s, struct wire_call call, Sluice__Dataplane__Status status,
+                       struct replica *r)
 {
     metric_increment(&s->metrics.writes_not_applied);
     request_reply_write(call, status, NULL, r == NULL ? NULL : replica_route(r, &s->arena), 0);
@@ -68,11 +65,11 @@ void request_answer_repeat(struct replica *r, struct write_wait *wait)
     const struct request_id_record *record =
         request_ids_find(partition_request_ids(r->partition), wait->request_id);
     if (record == NULL) { /* forgotten already: 30 s have passed */
-        send_back(r->shard, wait->call, SLUICE__DATAPLANE__STATUS__UNKNOWN, NULL);
+        request_send_back(r->shard, wait->call, SLUICE__DATAPLANE__STATUS__UNKNOWN, NULL);
         return;
     }
     if (record->is_answer_forgotten) { /* it is applied, but what it returned is not known any more */
-        send_back(r->shard, wait->call, SLUICE__DATAPLANE__STATUS__INTERNAL, NULL);
+        request_send_back(r->shard, wait->call, SLUICE__DATAPLANE__STATUS__INTERNAL, NULL);
         return;
     }
     const struct write_answer answer = {
@@ -98,6 +95,7 @@ static bool to_request(const Sluice__Dataplane__WriteRequest *header, struct sli
         .item = reader_bytes(&r, header->item_bytes),
         .condition = reader_bytes(&r, header->condition_bytes),
         .update = reader_bytes(&r, header->update_bytes),
+        .work_bytes_max = LOOP_WORK_BYTES_MAX,
     };
     if (!reader_is_done(&r) || header->request_id.len != REQUEST_ID_BYTES ||
         header->kind > SLUICE__DATAPLANE__WRITE_KIND__UPDATE ||
@@ -109,6 +107,14 @@ static bool to_request(const Sluice__Dataplane__WriteRequest *header, struct sli
     memcpy(request.request_id, header->request_id.data, REQUEST_ID_BYTES);
     *ret_request = request;
     return request.kind == WRITE_DELETE || item_check(request.item) == ERR_OK;
+}
+
+const Sluice__Dataplane__WriteRequest *request_decode_write(const struct incoming *in, struct arena *arena,
+                                                            struct write_request *ret_request)
+{
+    const Sluice__Dataplane__WriteRequest *header =
+        proto_unpack(&sluice__dataplane__write_request__descriptor, in->header, arena);
+    return header != NULL && to_request(header, in->payload, ret_request) ? header : NULL;
 }
 
 /* ---- waiting for entries ---- */
@@ -159,7 +165,7 @@ static void propose(struct replica *r, const struct incoming *in, const struct w
     struct shard *s = r->shard;
     struct write_wait *wait = make_wait(in, request, answer);
     if (wait == NULL) {
-        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return;
     }
     struct group_event event = {.kind = GROUP_EVENT_PROPOSE, .body = body, .is_more = true};
@@ -167,7 +173,7 @@ static void propose(struct replica *r, const struct incoming *in, const struct w
     enum err err = replica_step(r, &event, &update);
     if (err != ERR_OK) {
         memory_free(wait);
-        send_back(s, in->call, status_of(err), r);
+        request_send_back(s, in->call, status_of(err), r);
         return;
     }
     wait->is_proposed = true;
@@ -187,13 +193,17 @@ static void on_verdict(struct replica *r, const struct incoming *in, const struc
                        enum write_verdict verdict, const struct write_answer *answer, struct slice body)
 {
     struct shard *s = r->shard;
+    if (verdict == WRITE_VERDICT_ELSEWHERE) {
+        request_compute(r, in, answer);
+        return;
+    }
     if (verdict == WRITE_VERDICT_PROPOSE) {
         propose(r, in, request, answer, body);
         return;
     }
     struct write_wait *wait = make_wait(in, request, answer);
     if (wait == NULL) {
-        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return;
     }
     wait->is_repeat = verdict == WRITE_VERDICT_REPEAT;
@@ -215,24 +225,22 @@ static void evaluate(struct replica *r, const struct incoming *in, const struct 
     if (err != ERR_OK) {
         log_warn("write_not_evaluated", "group=%llu error=%s", (unsigned long long)r->group_id,
                  err_name(err));
-        send_back(s, in->call,
-                  err == ERR_NO_MEMORY ? SLUICE__DATAPLANE__STATUS__OVERLOADED
-                                       : SLUICE__DATAPLANE__STATUS__INTERNAL,
-                  NULL);
+        request_send_back(s, in->call,
+                          err == ERR_NO_MEMORY ? SLUICE__DATAPLANE__STATUS__OVERLOADED
+                                               : SLUICE__DATAPLANE__STATUS__INTERNAL,
+                          NULL);
         return;
     }
     /* The step encodes messages in the scratch buffer: the body moves out of its way. */
     struct slice moved = arena_copy(&s->arena, buffer_view(body));
     if (arena_has_failed(&s->arena)) {
-        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return;
     }
     on_verdict(r, in, request, verdict, &answer, moved);
 }
 
 /* ---- rows that are not in memory ---- */
-
-static void handle(struct shard *s, struct incoming *in);
 
 static void in_pool(uv_work_t *work)
 {
@@ -252,7 +260,7 @@ static void after_pool(uv_work_t *work, int status)
     if (!s->is_closing) { /* else whom to answer is gone */
         if (fetch->err == ERR_CORRUPT)
             replica_quarantine(fetch->replica, "store_read");
-        handle(s, &fetch->in);
+        request_handle_write(s, &fetch->in);
     }
     memory_free(fetch);
 }
@@ -264,7 +272,7 @@ static void fetch_row(struct replica *r, const struct incoming *in, struct slice
         memory_zalloc(sizeof *fetch + in->header.length + in->payload.length + key.length);
     if (fetch == NULL || in->pool_rounds >= POOL_ROUNDS_MAX) {
         memory_free(fetch);
-        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return;
     }
     uint8_t *to = fetch->bytes;
@@ -273,6 +281,7 @@ static void fetch_row(struct replica *r, const struct incoming *in, struct slice
     fetch->replica = r;
     fetch->in = *in;
     fetch->in.pool_rounds++;
+    fetch->in.outcome = NULL; /* gone by then */
     fetch->in.header = slice_make(to, in->header.length);
     memcpy(to, in->header.data, in->header.length);
     to += in->header.length;
@@ -287,7 +296,7 @@ static void fetch_row(struct replica *r, const struct incoming *in, struct slice
     if (uv_queue_work(&s->loop->uv, &fetch->work, in_pool, after_pool) != 0) {
         r->pool_reads_in_flight--;
         memory_free(fetch);
-        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
     }
 }
 
@@ -299,21 +308,21 @@ static bool is_welcome(struct replica *r, const struct incoming *in,
     struct shard *s = r->shard;
     if (header->range_epoch != r->range_epoch ||
         !key_is_within(proto_slice(header->key), r->range_start, r->range_end)) {
-        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__WRONG_RANGE, r);
+        request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__WRONG_RANGE, r);
         return false;
     }
     if (!r->is_leading || !group_can_propose(r->group)) {
-        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
+        request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
         return false;
     }
     /* has_batch: the core is ahead of the store, so rows read now would be old. */
     if (r->has_batch || partition_pending_count(r->partition) >= PENDING_MAX) {
-        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
+        request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return false;
     }
     /* Refusals rest on applied state: without the lease they could be wrong. */
     if (!replica_can_serve_strong(r)) {
-        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
+        request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
         return false;
     }
     return true;
@@ -340,7 +349,7 @@ static void evaluate_with_row(struct replica *r, const struct incoming *in,
     if (err != ERR_OK) {
         if (err == ERR_CORRUPT)
             replica_quarantine(r, "store_read");
-        send_back(r->shard, in->call, SLUICE__DATAPLANE__STATUS__NOT_APPLIED, NULL);
+        request_send_back(r->shard, in->call, SLUICE__DATAPLANE__STATUS__NOT_APPLIED, NULL);
         return;
     }
     if (lookup == STORE_INCOMPLETE) {
@@ -353,7 +362,7 @@ static void evaluate_with_row(struct replica *r, const struct incoming *in,
     };
     if (row.exists && !is_row_sound(row.envelope)) {
         replica_quarantine(r, "row_damaged");
-        send_back(r->shard, in->call, SLUICE__DATAPLANE__STATUS__NOT_APPLIED, NULL);
+        request_send_back(r->shard, in->call, SLUICE__DATAPLANE__STATUS__NOT_APPLIED, NULL);
     } else {
         evaluate(r, in, request, &row);
     }
@@ -361,25 +370,25 @@ static void evaluate_with_row(struct replica *r, const struct incoming *in,
         store_value_release(&value);
 }
 
-static void handle(struct shard *s, struct incoming *in)
+void request_handle_write(struct shard *s, struct incoming *in)
 {
     arena_reset(&s->arena);
-    const Sluice__Dataplane__WriteRequest *header =
-        proto_unpack(&sluice__dataplane__write_request__descriptor, in->header, &s->arena);
     struct write_request request;
-    if (header == NULL || !to_request(header, in->payload, &request)) {
+    const Sluice__Dataplane__WriteRequest *header = request_decode_write(in, &s->arena, &request);
+    if (header == NULL) {
         metric_increment(&s->metrics.messages_malformed);
         wire_refuse(in->call, ERR_INVALID);
         return;
     }
     /* Who asked has given up, asked again and was perhaps refused: a write thought dead must not rise. */
     if (header->deadline_us != 0 && clock_boot_us() - in->arrived_us > header->deadline_us) {
-        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__NOT_APPLIED, NULL);
+        request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__NOT_APPLIED, NULL);
         return;
     }
+    request.outcome = in->outcome;
     struct replica *r = replica_find(s, header->group_id);
     if (r == NULL || r->state != REPLICA_ACTIVE) {
-        send_back(s, in->call, SLUICE__DATAPLANE__STATUS__NO_GROUP, NULL);
+        request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__NO_GROUP, NULL);
         return;
     }
     if (is_welcome(r, in, header))
@@ -394,5 +403,5 @@ void request_on_write(struct shard *s, struct wire_call call, const struct frame
         .header = frame->header,
         .payload = frame->payload,
     };
-    handle(s, &in);
+    request_handle_write(s, &in);
 }

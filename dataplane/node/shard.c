@@ -208,6 +208,7 @@ static enum err fill(struct shard *s, struct metrics *metrics)
     }
     TRY(metrics_add(metrics, &node_metric_table, NULL, &s->metrics));
     TRY(metrics_add(metrics, &wire_metric_table, NULL, &s->wire_metrics));
+    TRY(background_open(&s->background, s->loop, BACKGROUND_THREADS));
     s->peers = peers_create(s->loop, identity(n), &s->wire_metrics);
     return s->peers == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
@@ -383,6 +384,7 @@ void shard_close(struct shard *s)
     if (s->server != NULL)
         wire_server_close(s->server, NULL, NULL);
     peers_destroy(s->peers);
+    background_close(&s->background, NULL, NULL);
     if (s->port != NULL)
         wal_port_close(s->port, on_port_closed, s);
 }

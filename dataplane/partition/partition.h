@@ -7,12 +7,14 @@
  * partition_proposed(index)
  *                                   -> REFUSE:  answer, once `after_index` is applied
  *                                   -> REPEAT:  answer of the first attempt, once `after_index` is applied
+ *                                   -> ELSEWHERE: too much work here; again with its outcome (write_outcome.h)
  *     committed entry -> partition_apply -> what to change in the store; the shell answers who waited for it
  *
  * Rules
  * - Every answer that rests on a pending write, a refusal included, waits until that write is applied
  *   (`after_index`). If the term is lost first, a proposed write's outcome is UNKNOWN, a refusal's
  *   NOT_APPLIED, and the overlay of pending writes is dropped: `partition_drop_pending`.
+ * - An outcome that was computed beforehand counts only for the version of the row that it was computed from.
  * - A leader evaluates only after its term's no-op is applied (the caller asks group_* for that).
  * - Applied state is a function of the log alone: rows, their number and size, request ids, schema, clocks. Replicas
  *   are equal at equal applied index.
@@ -21,26 +23,10 @@
 #pragma once
 
 #include "base/arena.h"
-#include "dataplane/partition/entry.h"
 #include "dataplane/partition/request_ids.h"
+#include "dataplane/partition/write_outcome.h"
 
 struct partition;
-
-enum write_kind { WRITE_PUT, WRITE_DELETE, WRITE_UPDATE };
-
-/* As DynamoDB's ReturnValues; the numbers are those of dataplane.proto. */
-enum return_values { RETURN_NONE, RETURN_ALL_OLD, RETURN_UPDATED_OLD, RETURN_ALL_NEW, RETURN_UPDATED_NEW };
-
-struct write_request {
-    uint8_t request_id[REQUEST_ID_BYTES];
-    enum write_kind kind;
-    enum return_values return_values;
-    bool return_old_on_condition_failure;
-    struct slice key;
-    struct slice item;      /* PUT: the item; UPDATE: the key attributes; DELETE: empty */
-    struct slice condition; /* program (dataplane/expression/program.h), or empty */
-    struct slice update;    /* program of an UPDATE, or empty: create or touch */
-};
 
 /* The row as applied in the store; ignored by evaluate where the key has a pending write. */
 struct partition_row {
@@ -59,7 +45,12 @@ struct partition_times {
     uint64_t boot_us; /* for the request ids' clock; never earlier than before */
 };
 
-enum write_verdict { WRITE_VERDICT_PROPOSE, WRITE_VERDICT_REFUSE, WRITE_VERDICT_REPEAT };
+enum write_verdict {
+    WRITE_VERDICT_PROPOSE,
+    WRITE_VERDICT_REFUSE,
+    WRITE_VERDICT_REPEAT,
+    WRITE_VERDICT_ELSEWHERE,
+};
 
 enum write_status { WRITE_STATUS_OK, WRITE_STATUS_CONDITION_FAILED, WRITE_STATUS_INVALID };
 
@@ -70,6 +61,8 @@ struct write_answer {
     uint32_t write_units_milli;
     uint64_t after_index;   /* the answer may leave once this entry is applied; 0 = at once */
     const char *error_text; /* words for WRITE_STATUS_INVALID, in the arena; else NULL */
+    /* Of ELSEWHERE only: what to compute with; the attributes are the row's image, a view to be copied at once. */
+    struct row_version version;
 };
 
 /* What the shell writes to the store in the batch that carries the new applied index. */

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "dataplane/expression/condition.h"
 #include "dataplane/expression/update.h"
 #include "dataplane/item/envelope.h"
 #include "dataplane/item/size.h"
@@ -14,24 +13,19 @@ struct evaluation {
     struct arena *arena;
     bool has_old;
     struct slice old_item;
-    size_t old_bytes; /* item_size_bytes, 0 when there is none; likewise new_bytes */
-    bool has_new;
-    struct slice new_item;
-    size_t new_bytes;
     uint64_t pending_index; /* of the write that old_item comes from; 0: it is applied */
-    struct program update;
+    struct row_version version;
+    struct write_outcome outcome;
 };
 
-static const char TOO_LARGE_PUT[] = "Item size has exceeded the maximum allowed size";
-static const char TOO_LARGE_UPDATE[] = "Item size to update has exceeded the maximum allowed size";
-
-static enum err open_image(struct slice image, struct slice *ret_item)
+static enum err open_image(struct slice image, struct evaluation *e)
 {
     struct envelope envelope;
     TRY(envelope_decode(image, &envelope));
     if (envelope.is_sealed)
         return ERR_CORRUPT; /* nothing seals yet: such a row is not ours */
-    *ret_item = envelope.body;
+    e->old_item = envelope.body;
+    e->version.write_time_us = envelope.write_time_us;
     return ERR_OK;
 }
 
@@ -42,65 +36,40 @@ static enum err find_current(const struct partition *p, const struct partition_r
     if (pending != NULL) {
         e->pending_index = pending->index;
         e->has_old = (pending->entry.flags & WRITE_ENTRY_DELETE) == 0;
-        e->old_bytes = pending->entry.item_bytes_after;
-        return e->has_old ? open_image(pending->entry.image, &e->old_item) : ERR_OK;
+        return e->has_old ? open_image(pending->entry.image, e) : ERR_OK;
     }
     e->has_old = row->exists;
-    if (e->has_old) {
-        TRY(open_image(row->envelope, &e->old_item));
-        e->old_bytes = item_size_bytes(e->old_item);
-    }
-    return ERR_OK;
+    return e->has_old ? open_image(row->envelope, e) : ERR_OK;
 }
 
-static enum err is_condition_met(const struct evaluation *e, bool *ret_is_met)
+static bool is_same_version(struct row_version a, struct row_version b)
 {
-    if (e->request->condition.length == 0) {
-        *ret_is_met = true;
+    return a.term_boot_us == b.term_boot_us && a.write_time_us == b.write_time_us;
+}
+
+/* Computed before, on this very row; or now; or not here. */
+static enum err find_outcome(struct evaluation *e, bool *ret_is_elsewhere)
+{
+    const struct write_request *request = e->request;
+    const struct write_outcome *before = request->outcome;
+    *ret_is_elsewhere = false;
+    if (before != NULL && is_same_version(before->version, e->version)) {
+        e->outcome = *before;
         return ERR_OK;
     }
-    struct program condition;
-    TRY(program_open(e->request->condition, PROGRAM_CONDITION, &condition));
-    return condition_evaluate(&condition, e->has_old ? e->old_item : SLICE_EMPTY, ret_is_met);
-}
-
-static enum err compute_update(struct evaluation *e, struct error *error)
-{
-    bool has_program = e->request->update.length > 0;
-    if (has_program)
-        TRY(program_open(e->request->update, PROGRAM_UPDATE, &e->update));
-    const struct program *program = has_program ? &e->update : NULL;
-    e->has_new = e->has_old || update_creates_item(program);
-    if (!e->has_new)
+    if (request->work_bytes_max > 0 &&
+        write_work_bytes(request, e->old_item.length) > request->work_bytes_max) {
+        *ret_is_elsewhere = true;
         return ERR_OK;
-    const struct update_request update = {
-        .program = program,
-        .has_old = e->has_old,
-        .old_item = e->old_item,
-        .key_item = e->request->item,
-    };
-    return update_apply(&update, e->arena, &e->new_item, error);
+    }
+    return write_compute(request, e->has_old, e->old_item, e->arena, &e->outcome);
 }
 
-static enum err compute_new(struct evaluation *e, struct error *error)
+static enum err view_touched(struct evaluation *e, struct slice item, struct slice *ret_touched)
 {
-    switch (e->request->kind) {
-    case WRITE_PUT:
-        e->has_new = true;
-        e->new_item = e->request->item;
-        break;
-    case WRITE_DELETE:
-        e->has_new = false;
-        break;
-    case WRITE_UPDATE:
-        TRY(compute_update(e, error));
-        break;
-    }
-    e->new_bytes = e->has_new ? item_size_bytes(e->new_item) : 0;
-    if (e->new_bytes > ITEM_BYTES_MAX)
-        return error_set(error, ERR_VALIDATION, "%s",
-                         e->request->kind == WRITE_PUT ? TOO_LARGE_PUT : TOO_LARGE_UPDATE);
-    return ERR_OK;
+    struct program update;
+    TRY(program_open(e->request->update, PROGRAM_UPDATE, &update));
+    return update_view_touched(&update, item, e->arena, ret_touched);
 }
 
 /* DynamoDB, ReturnValues: the touched paths for UPDATED_*, all attributes for ALL_*. */
@@ -108,15 +77,15 @@ static enum err compute_attributes(struct evaluation *e, struct write_answer *an
 {
     enum return_values wanted = e->request->return_values;
     bool is_new = wanted == RETURN_ALL_NEW || wanted == RETURN_UPDATED_NEW;
-    bool exists = is_new ? e->has_new : e->has_old;
+    bool exists = is_new ? e->outcome.has_new : e->has_old;
     if (wanted == RETURN_NONE || !exists)
         return ERR_OK;
-    struct slice item = is_new ? e->new_item : e->old_item;
+    struct slice item = is_new ? e->outcome.new_item : e->old_item;
     if (wanted == RETURN_UPDATED_OLD || wanted == RETURN_UPDATED_NEW) {
         if (e->request->update.length == 0)
             return ERR_OK;
         struct slice touched;
-        TRY(update_view_touched(&e->update, item, e->arena, &touched));
+        TRY(view_touched(e, item, &touched));
         item = touched;
     }
     answer->has_attributes = item.length > 0;
@@ -126,7 +95,8 @@ static enum err compute_attributes(struct evaluation *e, struct write_answer *an
 
 static uint32_t units_milli(const struct evaluation *e, size_t attempted_bytes)
 {
-    size_t bytes = e->old_bytes > attempted_bytes ? e->old_bytes : attempted_bytes;
+    size_t old_bytes = e->outcome.old_bytes;
+    size_t bytes = old_bytes > attempted_bytes ? old_bytes : attempted_bytes;
     return (uint32_t)capacity_write(bytes, WRITE_COST_PLAIN).milli;
 }
 
@@ -134,8 +104,7 @@ static enum err refuse(struct evaluation *e, enum write_status status, struct wr
 {
     answer->status = status;
     answer->after_index = e->pending_index;
-    answer->write_units_milli =
-        units_milli(e, e->request->kind == WRITE_PUT ? item_size_bytes(e->request->item) : 0);
+    answer->write_units_milli = units_milli(e, e->request->kind == WRITE_PUT ? e->outcome.new_bytes : 0);
     if (status == WRITE_STATUS_CONDITION_FAILED && e->request->return_old_on_condition_failure &&
         e->has_old) {
         answer->has_attributes = true;
@@ -159,11 +128,11 @@ static uint64_t id_clock(const struct partition *p, uint64_t boot_us)
 static enum err encode_image(const struct evaluation *e, uint64_t commit_time_us, struct slice *ret_image)
 {
     struct buffer image;
-    buffer_init(&image, ENVELOPE_BYTES_MAX + e->new_item.length);
-    uint8_t *room = arena_alloc(e->arena, ENVELOPE_BYTES_MAX + e->new_item.length);
+    buffer_init(&image, ENVELOPE_BYTES_MAX + e->outcome.new_item.length);
+    uint8_t *room = arena_alloc(e->arena, ENVELOPE_BYTES_MAX + e->outcome.new_item.length);
     if (room == NULL)
         return ERR_NO_MEMORY;
-    const struct envelope envelope = {.write_time_us = commit_time_us, .body = e->new_item};
+    const struct envelope envelope = {.write_time_us = commit_time_us, .body = e->outcome.new_item};
     envelope_encode(&envelope, &image);
     bool has_failed = buffer_has_failed(&image);
     if (!has_failed)
@@ -177,17 +146,18 @@ static enum err encode_entry(const struct partition *p, const struct evaluation 
                              struct partition_times now, const struct write_answer *answer, struct buffer *to)
 {
     struct write_entry entry = {
-        .flags = (uint8_t)((e->has_new ? 0 : WRITE_ENTRY_DELETE) | (e->has_old ? WRITE_ENTRY_REPLACES : 0) |
+        .flags = (uint8_t)((e->outcome.has_new ? 0 : WRITE_ENTRY_DELETE) |
+                           (e->has_old ? WRITE_ENTRY_REPLACES : 0) |
                            (answer->has_attributes ? WRITE_ENTRY_HAS_ANSWER : 0)),
         .commit_time_us = next_commit_time(p, now.wall_us),
         .id_clock_us = id_clock(p, now.boot_us),
-        .item_bytes_before = (uint32_t)e->old_bytes,
-        .item_bytes_after = (uint32_t)e->new_bytes,
+        .item_bytes_before = (uint32_t)e->outcome.old_bytes,
+        .item_bytes_after = (uint32_t)e->outcome.new_bytes,
         .key = e->request->key,
         .answer = answer->attributes,
     };
     memcpy(entry.request_id, e->request->request_id, REQUEST_ID_BYTES);
-    if (e->has_new)
+    if (e->outcome.has_new)
         TRY(encode_image(e, entry.commit_time_us, &entry.image));
     struct buffer capacity;
     buffer_init(&capacity, 1024);
@@ -230,22 +200,23 @@ enum err partition_evaluate(struct partition *p, const struct write_request *req
         *ret_answer = answer;
         return arena_has_failed(arena) ? ERR_NO_MEMORY : ERR_OK;
     }
-    struct evaluation e = {.request = request, .arena = arena};
+    struct evaluation e = {.request = request, .arena = arena, .version.term_boot_us = p->lead_boot_us};
+    bool is_elsewhere;
     TRY(find_current(p, row, &e));
-    bool is_met;
-    TRY(is_condition_met(&e, &is_met));
+    TRY(find_outcome(&e, &is_elsewhere));
     enum write_verdict verdict = WRITE_VERDICT_PROPOSE;
-    struct error error;
-    enum err err = is_met ? compute_new(&e, &error) : ERR_OK;
-    if (!is_met || err == ERR_VALIDATION) {
-        if (is_met)
-            answer.error_text = arena_string(arena, slice_from_string(error.text));
+    if (is_elsewhere) {
+        answer.has_attributes = e.has_old;
+        answer.attributes = e.old_item;
+        answer.version = e.version;
+        verdict = WRITE_VERDICT_ELSEWHERE;
+    } else if (!e.outcome.is_met || e.outcome.error_text != NULL) {
+        answer.error_text = e.outcome.error_text;
         verdict = WRITE_VERDICT_REFUSE;
-        TRY(refuse(&e, is_met ? WRITE_STATUS_INVALID : WRITE_STATUS_CONDITION_FAILED, &answer));
+        TRY(refuse(&e, e.outcome.is_met ? WRITE_STATUS_INVALID : WRITE_STATUS_CONDITION_FAILED, &answer));
     } else {
-        TRY(err);
         TRY(compute_attributes(&e, &answer));
-        answer.write_units_milli = units_milli(&e, e.new_bytes);
+        answer.write_units_milli = units_milli(&e, e.outcome.new_bytes);
         TRY(encode_entry(p, &e, now, &answer, entry));
     }
     *ret_verdict = verdict;

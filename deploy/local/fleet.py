@@ -139,9 +139,11 @@ class Fleet:
             command = postgres.command(self.layout)
         else:
             Path(process.data_dir).mkdir(parents=True, exist_ok=True)
+        # All in one session: where the kernel groups processes by that (sched_autogroup), niceness only counts within it, and
+        # what one daemon does in the background should give way to the loops of all.
         with open(self._log(name), "ab") as log:
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                     start_new_session=True, cwd="/")
+                                     process_group=0, cwd="/")
         self._record(process, child.pid)
         return True
 

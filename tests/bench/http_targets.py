@@ -1,5 +1,6 @@
 """The two DynamoDB endpoints that sluice-load drives: a Sluice fleet, and dynalite."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -13,12 +14,13 @@ from botocore.config import Config
 from deploy.local.fleet import Fleet, is_alive
 from deploy.local.layout import HOST, REGION
 
-from tests.bench.load import LoadError, run_load
+from tests.bench.load import BackgroundLoad, LoadError, run_load
 from tests.bench.processes import CpuMeter
 
 JS = Path(__file__).resolve().parent / "js"
 CONNECTIONS = 64
 ITEM_BYTES = 900
+BATCH_ITEMS = 25
 
 
 def free_port(first):
@@ -52,24 +54,35 @@ class HttpTarget:
         """{name: (pid, with children)} of all that serve."""
         raise NotImplementedError
 
-    def create_table(self):
+    def create_table(self, name=None, sort_key=False):
+        """`name` is by default the table that all load goes to unless told otherwise."""
+        schema = [("k", "HASH", "S")] + ([("s", "RANGE", "N")] if sort_key else [])
         self.client.create_table(
-            TableName=self.table, BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}])
+            TableName=name or self.table, BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": key, "KeyType": role} for key, role, _ in schema],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, _, kind in schema])
         self.client.get_waiter("table_exists").wait(
-            TableName=self.table, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+            TableName=name or self.table, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
-    def delete_table(self):
-        self.client.delete_table(TableName=self.table)
+    def delete_table(self, name=None):
+        self.client.delete_table(TableName=name or self.table)
 
-    def load(self):
+    @contextlib.contextmanager
+    def tables(self, name=None, sort_key=False):
+        """A table that is there for the time of a with-block."""
+        self.create_table(name, sort_key)
+        try:
+            yield
+        finally:
+            self.delete_table(name)
+
+    def load(self, **options):
         """Write each key once."""
-        return self._run(load=True)
+        return self._run(load=True, **options)
 
     def measure(self, workload, seconds, **options):
         """A run after a second of warm-up; the report also has cpu_us: {process: us it spent}."""
-        self._run(workload=workload, seconds=1, warmup_seconds=0)
+        self._run(workload=workload, **{**options, "seconds": 1, "warmup_seconds": 0, "rate": 0})
         meter = CpuMeter(self.processes())
         report = self._run(workload=workload, seconds=seconds, warmup_seconds=0, **options)
         report["cpu_us"] = meter.spent()
@@ -77,20 +90,28 @@ class HttpTarget:
         report["others_share"] = meter.others_share(sum(report["cpu_us"].values()))
         return report
 
+    def begin(self, workload, **options):
+        """A run in the background, for long enough: see BackgroundLoad."""
+        return BackgroundLoad(self.binary, (HOST, self.port), self.identity,
+                              **self._options(workload=workload, seconds=3600, warmup_seconds=0, **options))
+
     def _run(self, **options):
-        return run_load(self.binary, (HOST, self.port), self.identity, table=self.table, keys=self.keys,
-                        item_bytes=ITEM_BYTES, connections=CONNECTIONS, **options)
+        return run_load(self.binary, (HOST, self.port), self.identity, **self._options(**options))
+
+    def _options(self, **options):
+        return {"table": self.table, "keys": self.keys, "item_bytes": ITEM_BYTES, "connections": CONNECTIONS,
+                **options}
 
 
 class Sluice(HttpTarget):
-    """A fleet: the one that runs in SLUICE_HOME, or one of our own below `scratch`."""
+    """A fleet: the one that runs in SLUICE_HOME, or, when none does or `alone`, one of our own below `scratch`."""
 
-    def __init__(self, binary, home, port, scratch, keys, say):
+    def __init__(self, binary, home, port, scratch, keys, say, alone=False):
         fleet = Fleet(home, port, Path(binary).parent)
         rows = fleet.rows()
-        self.is_ours = not any(row["role"] == "router" and is_alive(row["pid"]) for row in rows)
+        self.is_ours = alone or not any(row["role"] == "router" and is_alive(row["pid"]) for row in rows)
         if self.is_ours:
-            say("no fleet runs in SLUICE_HOME: starting one for this run")
+            say("starting a fleet for this run")
             fleet = Fleet(scratch / "fleet", free_port(port + 100), Path(binary).parent)
         self.fleet = fleet
         if self.is_ours:

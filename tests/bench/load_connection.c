@@ -14,6 +14,7 @@ void load_connection_init(struct load_connection *c)
 {
     *c = (struct load_connection){.state = LOAD_CLOSED, .fd = -1};
     buffer_init(&c->out, LOAD_REQUEST_BYTES_MAX);
+    buffer_init(&c->cursor, LOAD_CURSOR_BYTES_MAX);
     load_response_init(&c->response);
 }
 
@@ -21,6 +22,7 @@ void load_connection_deinit(struct load_connection *c)
 {
     load_connection_close(c);
     buffer_deinit(&c->out);
+    buffer_deinit(&c->cursor);
     load_response_deinit(&c->response);
 }
 

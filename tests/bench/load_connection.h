@@ -28,6 +28,8 @@ struct load_connection {
     struct load_response response;
     /* The request under way. */
     struct load_operation operation;
+    uint64_t step;        /* when loading */
+    struct buffer cursor; /* LOAD_SCAN: the key, as JSON, to go on behind; empty: from the beginning */
     uint64_t intended_us, sent_us;
 };
 

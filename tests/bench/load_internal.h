@@ -22,8 +22,8 @@ struct load_client {
     uint64_t start_us, end_us;
     uint64_t begun_count; /* open loop: operations that have been begun */
     size_t busy_count;
-    /* Loading: the next key, how many are written, and keys to try again (at most one per connection). */
-    uint64_t next_key, loaded_count;
+    /* Loading: the next step, how many are done, and steps to try again (at most one per connection). */
+    uint64_t next_step, loaded_count;
     uint64_t loaded_seen, progress_us; /* how many when it last moved, and when that was */
     uint64_t *again;
     size_t again_count;

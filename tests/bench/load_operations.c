@@ -47,7 +47,7 @@ static void fail(struct load_client *c, struct load_connection *connection, stru
     if (load_is_measured(c, connection))
         load_stats_error(c->stats, name, 1);
     if (c->options->load)
-        c->again[c->again_count++] = connection->operation.key;
+        c->again[c->again_count++] = connection->step;
 }
 
 void load_break_off(struct load_client *c, struct load_connection *connection, const char *why,
@@ -73,18 +73,18 @@ bool load_has_due(const struct load_client *c, uint64_t now_us)
     if (*c->should_stop)
         return false;
     if (c->options->load)
-        return c->again_count > 0 || c->next_key < c->options->keys;
+        return c->again_count > 0 || c->next_step < load_workload_steps(&c->workload);
     if (c->options->rate == 0)
         return now_us < c->end_us;
     return load_due_us(c) <= now_us && load_due_us(c) < c->end_us;
 }
 
-static struct load_operation next_operation(struct load_client *c)
+static struct load_operation next_operation(struct load_client *c, struct load_connection *connection)
 {
     if (!c->options->load)
         return load_workload_next(&c->workload);
-    uint64_t key = c->again_count > 0 ? c->again[--c->again_count] : c->next_key++;
-    return (struct load_operation){.key = key};
+    connection->step = c->again_count > 0 ? c->again[--c->again_count] : c->next_step++;
+    return load_workload_step(&c->workload, connection->step);
 }
 
 static void begin_operation(struct load_client *c, struct load_connection *connection, uint64_t now_us)
@@ -92,14 +92,15 @@ static void begin_operation(struct load_client *c, struct load_connection *conne
     bool is_open_loop = c->options->rate > 0 && !c->options->load;
     connection->intended_us = is_open_loop ? load_due_us(c) : now_us;
     c->begun_count++;
-    connection->operation = next_operation(c);
+    connection->operation = next_operation(c, connection);
     connection->sent_us = now_us;
     connection->sent_bytes = 0;
     connection->state = LOAD_BUSY;
     connection->until_us = now_us + c->options->timeout_us;
     c->busy_count++;
     load_response_clear(&connection->response);
-    if (load_request_write(&c->requests, connection->operation, clock_wall_us(), &connection->out) != ERR_OK)
+    if (load_request_write(&c->requests, &connection->operation, buffer_view(&connection->cursor),
+                           clock_wall_us(), &connection->out) != ERR_OK)
         load_break_off(c, connection, "request-too-long", now_us);
     else if (load_connection_send(connection, c->epoll) != ERR_OK)
         load_break_off(c, connection, "connection-closed", now_us);
@@ -113,16 +114,44 @@ void load_begin_due(struct load_client *c, uint64_t now_us)
     }
 }
 
+/* The fewest bytes of an answer that has what was asked for. */
+static size_t answer_bytes_min(const struct load_client *c, enum load_kind kind)
+{
+    switch ((int)kind) {
+    case LOAD_GET:
+        return c->options->item_bytes;
+    case LOAD_QUERY:
+        return c->options->item_bytes * LOAD_QUERY_ITEMS;
+    default:
+        return 0;
+    }
+}
+
+/* A scan goes on where its last page ended. */
+static void keep_cursor(struct load_connection *connection)
+{
+    buffer_clear(&connection->cursor);
+    buffer_append(&connection->cursor, load_response_object(&connection->response, "LastEvaluatedKey"));
+}
+
+static bool is_all_processed(const struct load_connection *connection)
+{
+    return !load_kind_is_batch(connection->operation.kind) ||
+           load_response_object(&connection->response, "UnprocessedItems").length == 2;
+}
+
 static void on_success(struct load_client *c, struct load_connection *connection, uint64_t now_us)
 {
+    enum load_kind kind = connection->operation.kind;
+    if (kind == LOAD_SCAN)
+        keep_cursor(connection);
     const struct load_answer answer = {
         .intended_us = connection->intended_us,
         .sent_us = connection->sent_us,
         .now_us = now_us,
         .wall_us = clock_wall_us(),
-        .is_read = connection->operation.is_read,
-        .is_missing =
-            connection->operation.is_read && connection->response.body.length < c->options->item_bytes,
+        .is_read = load_kind_is_read(kind),
+        .is_missing = connection->response.body.length < answer_bytes_min(c, kind),
     };
     load_stats_answer(c->stats, &answer);
     c->loaded_count += c->options->load;
@@ -131,7 +160,8 @@ static void on_success(struct load_client *c, struct load_connection *connection
 
 static void on_refusal(struct load_client *c, struct load_connection *connection)
 {
-    struct slice name = load_response_exception(&connection->response);
+    struct slice name = connection->response.status == 200 ? SLICE_LITERAL("unprocessed")
+                                                           : load_response_exception(&connection->response);
     char status[16];
     if (name.length == 0) {
         snprintf(status, sizeof status, "http-%u", connection->response.status);
@@ -142,7 +172,8 @@ static void on_refusal(struct load_client *c, struct load_connection *connection
 
 static void on_answer(struct load_client *c, struct load_connection *connection, uint64_t now_us)
 {
-    bool is_success = connection->response.status == 200, is_last = connection->response.is_last;
+    bool is_success = connection->response.status == 200 && is_all_processed(connection);
+    bool is_last = connection->response.is_last;
     if (is_success)
         on_success(c, connection, now_us);
     else

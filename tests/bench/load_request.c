@@ -6,6 +6,7 @@
 enum {
     POOL_BYTES = 256 * 1024,
     ITEM_REST_BYTES = 1 + 16 + 1 + 6 + LOAD_FIELDS * 2, /* what of an item is not text of f0..f3 */
+    SORTED_REST_BYTES = 1 + 16 + 1 + 2 + 2,             /* of one with a sort key, what is not f0 */
     AUTHORIZATION_BYTES_MAX = 4096,
 };
 
@@ -23,13 +24,15 @@ static enum err fill_pool(struct load_requests *r, size_t bytes)
 enum err load_requests_init(struct load_requests *r, const struct load_options *options,
                             const struct load_identity *identity)
 {
-    *r = (struct load_requests){.table = options->table, .is_eventual = options->eventual};
+    *r = (struct load_requests){
+        .table = options->table, .keys = options->keys, .is_eventual = options->eventual};
     buffer_init(&r->body, LOAD_REQUEST_BYTES_MAX);
     buffer_init(&r->authorization, AUTHORIZATION_BYTES_MAX);
-    buffer_init(&r->pool, LOAD_REQUEST_BYTES_MAX);
+    buffer_init(&r->pool, POOL_BYTES + LOAD_REQUEST_BYTES_MAX);
     random_init(&r->random, options->seed + 1); /* not the keys' sequence */
     snprintf(r->host, sizeof r->host, "%s:%" PRIu64, options->host, options->port);
     r->field_bytes = ((size_t)options->item_bytes - ITEM_REST_BYTES) / LOAD_FIELDS;
+    r->sorted_bytes = (size_t)options->item_bytes - SORTED_REST_BYTES;
     const struct sigv4_credentials credentials = {
         .access_key_id = slice_from_string(identity->access_key_id),
         .secret = slice_from_string(identity->secret),
@@ -40,7 +43,7 @@ enum err load_requests_init(struct load_requests *r, const struct load_options *
     if (r->signer == NULL)
         return ERR_NO_MEMORY;
     TRY(sha256_init(&r->hash));
-    return fill_pool(r, POOL_BYTES + r->field_bytes);
+    return fill_pool(r, POOL_BYTES + r->sorted_bytes);
 }
 
 void load_requests_deinit(struct load_requests *r)
@@ -52,34 +55,89 @@ void load_requests_deinit(struct load_requests *r)
     buffer_deinit(&r->pool);
 }
 
-static struct slice random_text(struct load_requests *r)
+static void write_text(struct load_requests *r, const char *name, size_t bytes)
 {
-    return slice_make(r->pool.data + random_below(&r->random, POOL_BYTES), r->field_bytes);
+    buffer_append_format(&r->body, ",\"%s\":{\"S\":\"", name);
+    buffer_append(&r->body, slice_make(r->pool.data + random_below(&r->random, POOL_BYTES), bytes));
+    buffer_append_string(&r->body, "\"}");
 }
 
-static void write_put(struct load_requests *r, uint64_t key)
+static void write_item(struct load_requests *r, uint64_t key)
+{
+    static const char *const names[LOAD_FIELDS] = {"f0", "f1", "f2", "f3"};
+    buffer_append_format(&r->body, "{\"k\":{\"S\":\"user%012" PRIu64 "\"},\"n\":{\"N\":\"%" PRIu64 "\"}", key,
+                         random_below(&r->random, 10000000000));
+    for (unsigned i = 0; i < LOAD_FIELDS; i++)
+        write_text(r, names[i], r->field_bytes);
+    buffer_append_string(&r->body, "}");
+}
+
+static void write_sorted_item(struct load_requests *r, uint64_t key, uint32_t sort)
+{
+    buffer_append_format(&r->body, "{\"k\":{\"S\":\"user%012" PRIu64 "\"},\"s\":{\"N\":\"%" PRIu32 "\"}", key,
+                         sort);
+    write_text(r, "f0", r->sorted_bytes);
+    buffer_append_string(&r->body, "}");
+}
+
+static void write_batch(struct load_requests *r, const struct load_operation *o)
+{
+    buffer_append_format(&r->body, "{\"RequestItems\":{\"%s\":[", r->table);
+    for (uint32_t i = 0; i < LOAD_BATCH_ITEMS; i++) {
+        buffer_append_string(&r->body, i == 0 ? "{\"PutRequest\":{\"Item\":" : ",{\"PutRequest\":{\"Item\":");
+        if (o->kind == LOAD_BATCH_SORTED)
+            write_sorted_item(r, o->key, o->sort + i);
+        else
+            write_item(r, (o->key + i * o->stride) % r->keys);
+        buffer_append_string(&r->body, "}}");
+    }
+    buffer_append_string(&r->body, "]}}");
+}
+
+static void write_body(struct load_requests *r, const struct load_operation *o, struct slice cursor)
 {
     struct buffer *b = &r->body;
-    buffer_append_format(b,
-                         "{\"TableName\":\"%s\",\"Item\":{\"k\":{\"S\":\"user%012" PRIu64
-                         "\"},\"n\":{\"N\":\"%" PRIu64 "\"}",
-                         r->table, key, random_below(&r->random, 10000000000));
-    for (unsigned i = 0; i < LOAD_FIELDS; i++) {
-        buffer_append_string(b, ",\"f");
-        buffer_append_u8(b, (uint8_t)('0' + i));
-        buffer_append_string(b, "\":{\"S\":\"");
-        buffer_append(b, random_text(r));
-        buffer_append_string(b, "\"}");
+    buffer_clear(b);
+    if (load_kind_is_batch(o->kind)) {
+        write_batch(r, o);
+        return;
     }
-    buffer_append_string(b, "}}");
+    buffer_append_format(b, "{\"TableName\":\"%s\"", r->table);
+    if (o->kind == LOAD_PUT) {
+        buffer_append_string(b, ",\"Item\":");
+        write_item(r, o->key);
+    } else if (o->kind == LOAD_GET) {
+        buffer_append_format(b, ",\"Key\":{\"k\":{\"S\":\"user%012" PRIu64 "\"}}", o->key);
+    } else if (o->kind == LOAD_QUERY) {
+        buffer_append_format(b,
+                             ",\"KeyConditionExpression\":\"k=:k\",\"ExpressionAttributeValues\":"
+                             "{\":k\":{\"S\":\"user%012" PRIu64 "\"}},\"Limit\":%d",
+                             o->key, LOAD_QUERY_ITEMS);
+    } else if (cursor.length > 0) {
+        buffer_append_string(b, ",\"ExclusiveStartKey\":");
+        buffer_append(b, cursor);
+    }
+    if (load_kind_is_read(o->kind))
+        buffer_append_string(b, r->is_eventual ? ",\"ConsistentRead\":false" : ",\"ConsistentRead\":true");
+    buffer_append_string(b, "}");
 }
 
-static void write_get(struct load_requests *r, uint64_t key)
+static struct slice target_of(enum load_kind kind)
 {
-    buffer_append_format(&r->body,
-                         "{\"TableName\":\"%s\",\"Key\":{\"k\":{\"S\":\"user%012" PRIu64
-                         "\"}},\"ConsistentRead\":%s}",
-                         r->table, key, r->is_eventual ? "false" : "true");
+    switch (kind) {
+    case LOAD_GET:
+        return SLICE_LITERAL("DynamoDB_20120810.GetItem");
+    case LOAD_PUT:
+        return SLICE_LITERAL("DynamoDB_20120810.PutItem");
+    case LOAD_QUERY:
+        return SLICE_LITERAL("DynamoDB_20120810.Query");
+    case LOAD_SCAN:
+        return SLICE_LITERAL("DynamoDB_20120810.Scan");
+    case LOAD_BATCH_WRITE:
+    case LOAD_BATCH_SORTED:
+        break;
+    }
+    return SLICE_LITERAL("DynamoDB_20120810.BatchWriteItem");
 }
 
 struct head {
@@ -108,17 +166,12 @@ static enum err sign(struct load_requests *r, const struct head *head, uint64_t 
     return sigv4_sign(r->signer, &request, body_hash, wall_us, &r->authorization);
 }
 
-enum err load_request_write(struct load_requests *r, struct load_operation operation, uint64_t wall_us,
-                            struct buffer *to)
+enum err load_request_write(struct load_requests *r, const struct load_operation *operation,
+                            struct slice cursor, uint64_t wall_us, struct buffer *to)
 {
-    struct head head = {.target = operation.is_read ? SLICE_LITERAL("DynamoDB_20120810.GetItem")
-                                                    : SLICE_LITERAL("DynamoDB_20120810.PutItem")};
+    struct head head = {.target = target_of(operation->kind)};
     sigv4_date_format(wall_us, head.date);
-    buffer_clear(&r->body);
-    if (operation.is_read)
-        write_get(r, operation.key);
-    else
-        write_put(r, operation.key);
+    write_body(r, operation, cursor);
     TRY(sign(r, &head, wall_us));
     buffer_clear(to);
     buffer_append_format(to,

@@ -1,5 +1,6 @@
 #include "tests/bench/load_response.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -128,4 +129,24 @@ struct slice load_response_exception(const struct load_response *r)
     if (hash != NULL)
         from = hash + 1;
     return slice_make(from, (size_t)(end - from));
+}
+
+struct slice load_response_object(const struct load_response *r, const char *name)
+{
+    char key[32];
+    int key_bytes = snprintf(key, sizeof key, "\"%s\":{", name);
+    if (key_bytes < 0 || (size_t)key_bytes >= sizeof key || r->body.length == 0)
+        return SLICE_EMPTY;
+    const uint8_t *found = memmem(r->body.data, r->body.length, key, (size_t)key_bytes);
+    if (found == NULL)
+        return SLICE_EMPTY;
+    const uint8_t *from = found + key_bytes - 1, *end = r->body.data + r->body.length;
+    unsigned depth = 0;
+    for (const uint8_t *at = from; at < end; at++) {
+        depth += *at == '{';
+        depth -= *at == '}';
+        if (depth == 0)
+            return slice_make(from, (size_t)(at - from) + 1);
+    }
+    return SLICE_EMPTY;
 }

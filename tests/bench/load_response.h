@@ -30,3 +30,6 @@ enum load_response_state load_response_parse(struct load_response *r);
 /* The exception's short name ("ThrottlingException") of a whole answer that is none of success; a view, empty
  * when it has none. */
 struct slice load_response_exception(const struct load_response *r);
+/* The object of a member ("LastEvaluatedKey") that stands once in a whole answer and has no braces in texts; a view
+ * with its braces, empty when there is none. */
+struct slice load_response_object(const struct load_response *r, const char *name);

@@ -67,7 +67,7 @@ static unsigned reads_of_1000(enum load_mix mix)
     unsigned reads = 0;
     load_workload_init(&w, mix, LOAD_UNIFORM, 10, 7);
     for (unsigned i = 0; i < 1000; i++)
-        reads += load_workload_next(&w).is_read;
+        reads += load_kind_is_read(load_workload_next(&w).kind);
     return reads;
 }
 
@@ -155,24 +155,120 @@ static void errors_are_counted_by_name_and_without_bound(void **state)
     assert_int_equal(s.error_count, 103);
 }
 
-static void a_put_has_the_size_that_was_asked_for(void **state)
+static void a_key_of_a_scans_answer_is_found(void **state)
 {
-    struct load_options options = {
-        .host = "127.0.0.1", .port = 8000, .region = "us-east-1", .table = "t", .item_bytes = 900};
-    const struct load_identity identity = {.access_key_id = "AKIA", .secret = "secret"};
+    struct load_response r;
+    load_response_init(&r);
+    buffer_append_string(&r.bytes, "HTTP/1.1 200 OK\r\nContent-Length: 57\r\n\r\n"
+                                   "{\"Items\":[],\"Count\":0,\"LastEvaluatedKey\":{\"k\":{\"S\":\"x\"}}}");
+    assert_int_equal(load_response_parse(&r), LOAD_RESPONSE_WHOLE);
+    assert_true(slice_equal_string(load_response_object(&r, "LastEvaluatedKey"), "{\"k\":{\"S\":\"x\"}}"));
+    assert_int_equal(load_response_object(&r, "UnprocessedItems").length, 0);
+    load_response_deinit(&r);
+}
+
+static void loading_batches_write_each_key_once(void **state)
+{
+    struct load_workload w;
+    static unsigned written[40];
+    load_workload_init(&w, LOAD_MIX_BATCH_WRITE, LOAD_UNIFORM, 40, 7);
+    assert_int_equal(load_workload_steps(&w), 2);
+    for (uint64_t step = 0; step < 2; step++) {
+        struct load_operation o = load_workload_step(&w, step);
+        for (unsigned i = 0; i < LOAD_BATCH_ITEMS; i++)
+            written[(o.key + i * o.stride) % 40]++;
+    }
+    for (unsigned i = 0; i < 40; i++)
+        assert_in_range(written[i], 1, 2); /* the last batch is filled up from the beginning */
+}
+
+static void a_batch_has_no_key_twice(void **state)
+{
+    struct load_workload w;
+    load_workload_init(&w, LOAD_MIX_BATCH_WRITE, LOAD_UNIFORM, 40, 7);
+    for (unsigned round = 0; round < 100; round++) {
+        unsigned written[40] = {0};
+        struct load_operation o = load_workload_next(&w);
+        for (unsigned i = 0; i < LOAD_BATCH_ITEMS; i++)
+            assert_int_equal(written[(o.key + i * o.stride) % 40]++, 0);
+    }
+}
+
+static void loading_for_queries_fills_each_partition(void **state)
+{
+    struct load_workload w;
+    static unsigned written[3][LOAD_QUERY_ITEMS];
+    load_workload_init(&w, LOAD_MIX_QUERY, LOAD_UNIFORM, 3, 7);
+    for (uint64_t step = 0; step < load_workload_steps(&w); step++) {
+        struct load_operation o = load_workload_step(&w, step);
+        for (unsigned i = 0; i < LOAD_BATCH_ITEMS; i++)
+            written[o.key][o.sort + i]++;
+    }
+    for (unsigned i = 0; i < 3 * LOAD_QUERY_ITEMS; i++)
+        assert_int_equal(written[i / LOAD_QUERY_ITEMS][i % LOAD_QUERY_ITEMS], 1);
+}
+
+struct written_request {
     struct load_requests requests;
     struct buffer out;
-    buffer_init(&out, LOAD_REQUEST_BYTES_MAX);
-    assert_int_equal(load_requests_init(&requests, &options, &identity), ERR_OK);
-    const struct load_operation put = {.key = 42};
-    assert_int_equal(load_request_write(&requests, put, UINT64_C(1767225600000000), &out), ERR_OK);
-    buffer_append_u8(&out, 0);
-    const char *text = (const char *)out.data;
+};
+
+static const char *write_request(struct written_request *w, const struct load_operation *operation,
+                                 const char *cursor)
+{
+    static const struct load_options options = {.host = "127.0.0.1",
+                                                .port = 8000,
+                                                .region = "us-east-1",
+                                                .table = "t",
+                                                .keys = 1000,
+                                                .item_bytes = 900};
+    const struct load_identity identity = {.access_key_id = "AKIA", .secret = "secret"};
+    buffer_init(&w->out, LOAD_REQUEST_BYTES_MAX);
+    assert_int_equal(load_requests_init(&w->requests, &options, &identity), ERR_OK);
+    assert_int_equal(load_request_write(&w->requests, operation, slice_from_string(cursor),
+                                        UINT64_C(1767225600000000), &w->out),
+                     ERR_OK);
+    buffer_append_u8(&w->out, 0);
+    return (const char *)w->out.data;
+}
+
+static void release_request(struct written_request *w)
+{
+    load_requests_deinit(&w->requests);
+    buffer_deinit(&w->out);
+}
+
+static void a_put_has_the_size_that_was_asked_for(void **state)
+{
+    struct written_request w;
+    const struct load_operation put = {.kind = LOAD_PUT, .key = 42};
+    const char *text = write_request(&w, &put, "");
     assert_non_null(strstr(text, "X-Amz-Date: 20260101T000000Z\r\n"));
     assert_non_null(strstr(text, "\"k\":{\"S\":\"user000000000042\"}"));
-    assert_in_range(requests.body.length, 900, 1020);
-    load_requests_deinit(&requests);
-    buffer_deinit(&out);
+    assert_in_range(w.requests.body.length, 900, 1020);
+    release_request(&w);
+}
+
+static void a_batch_has_25_items_of_the_size_that_was_asked_for(void **state)
+{
+    struct written_request w;
+    const struct load_operation batch = {.kind = LOAD_BATCH_SORTED, .key = 42, .sort = 75};
+    const char *text = write_request(&w, &batch, "");
+    assert_non_null(strstr(text, "X-Amz-Target: DynamoDB_20120810.BatchWriteItem\r\n"));
+    assert_non_null(strstr(text, "\"s\":{\"N\":\"99\"}"));
+    assert_null(strstr(text, "\"s\":{\"N\":\"100\"}"));
+    assert_in_range(w.requests.body.length, 25 * 900, 25 * 1020);
+    release_request(&w);
+}
+
+static void a_scan_goes_on_behind_its_cursor(void **state)
+{
+    struct written_request w;
+    const struct load_operation scan = {.kind = LOAD_SCAN};
+    assert_null(strstr(write_request(&w, &scan, ""), "ExclusiveStartKey"));
+    release_request(&w);
+    assert_non_null(strstr(write_request(&w, &scan, "{1}"), ",\"ExclusiveStartKey\":{1},"));
+    release_request(&w);
 }
 
 int main(void)
@@ -187,7 +283,13 @@ int main(void)
         cmocka_unit_test(latency_counts_from_the_intended_start),
         cmocka_unit_test(silence_at_the_end_is_a_pause),
         cmocka_unit_test(errors_are_counted_by_name_and_without_bound),
+        cmocka_unit_test(a_key_of_a_scans_answer_is_found),
+        cmocka_unit_test(loading_batches_write_each_key_once),
+        cmocka_unit_test(a_batch_has_no_key_twice),
+        cmocka_unit_test(loading_for_queries_fills_each_partition),
         cmocka_unit_test(a_put_has_the_size_that_was_asked_for),
+        cmocka_unit_test(a_batch_has_25_items_of_the_size_that_was_asked_for),
+        cmocka_unit_test(a_scan_goes_on_behind_its_cursor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

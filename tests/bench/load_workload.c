@@ -7,12 +7,25 @@
 
 static const double THETA = 0.99;
 
+static const struct mix {
+    const char *name;
+    unsigned reads_percent;
+    enum load_kind read, write;
+    enum load_kind load;
+} mixes[] = {
+    [LOAD_MIX_PUT] = {"put", 0, LOAD_GET, LOAD_PUT, LOAD_PUT},
+    [LOAD_MIX_A] = {"a", 50, LOAD_GET, LOAD_PUT, LOAD_PUT},
+    [LOAD_MIX_B] = {"b", 95, LOAD_GET, LOAD_PUT, LOAD_PUT},
+    [LOAD_MIX_C] = {"c", 100, LOAD_GET, LOAD_PUT, LOAD_PUT},
+    [LOAD_MIX_BATCH_WRITE] = {"batch-write", 0, LOAD_GET, LOAD_BATCH_WRITE, LOAD_BATCH_WRITE},
+    [LOAD_MIX_QUERY] = {"query", 100, LOAD_QUERY, LOAD_PUT, LOAD_BATCH_SORTED},
+    [LOAD_MIX_SCAN] = {"scan", 100, LOAD_SCAN, LOAD_PUT, LOAD_BATCH_WRITE},
+};
+
 enum err load_mix_parse(const char *text, enum load_mix *ret_mix)
 {
-    static const char *const names[] = {
-        [LOAD_MIX_PUT] = "put", [LOAD_MIX_A] = "a", [LOAD_MIX_B] = "b", [LOAD_MIX_C] = "c"};
-    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(text, names[i]) != 0)
+    for (unsigned i = 0; i < sizeof mixes / sizeof mixes[0]; i++) {
+        if (strcmp(text, mixes[i].name) != 0)
             continue;
         *ret_mix = (enum load_mix)i;
         return ERR_OK;
@@ -32,11 +45,8 @@ enum err load_distribution_parse(const char *text, enum load_distribution *ret_d
 void load_workload_init(struct load_workload *w, enum load_mix mix, enum load_distribution distribution,
                         uint64_t keys, uint64_t seed)
 {
-    static const unsigned reads_percent[] = {
-        [LOAD_MIX_PUT] = 0, [LOAD_MIX_A] = 50, [LOAD_MIX_B] = 95, [LOAD_MIX_C] = 100};
     ASSERT(keys > 0);
-    *w = (struct load_workload){
-        .keys = keys, .distribution = distribution, .reads_percent = reads_percent[mix]};
+    *w = (struct load_workload){.keys = keys, .mix = mix, .distribution = distribution};
     random_init(&w->random, seed);
     if (distribution == LOAD_UNIFORM)
         return;
@@ -70,9 +80,36 @@ static uint64_t scatter(uint64_t rank)
 
 struct load_operation load_workload_next(struct load_workload *w)
 {
-    struct load_operation next;
-    next.is_read = random_below(&w->random, 100) < w->reads_percent;
+    const struct mix *mix = &mixes[w->mix];
+    struct load_operation next = {.stride = w->keys / LOAD_BATCH_ITEMS};
+    next.kind = random_below(&w->random, 100) < mix->reads_percent ? mix->read : mix->write;
     next.key = w->distribution == LOAD_UNIFORM ? random_below(&w->random, w->keys)
                                                : scatter(zipfian_rank(w) + 1) % w->keys;
+    return next;
+}
+
+enum { BATCHES_PER_QUERY = LOAD_QUERY_ITEMS / LOAD_BATCH_ITEMS };
+
+uint64_t load_workload_steps(const struct load_workload *w)
+{
+    switch ((int)mixes[w->mix].load) {
+    case LOAD_BATCH_WRITE:
+        return (w->keys + LOAD_BATCH_ITEMS - 1) / LOAD_BATCH_ITEMS;
+    case LOAD_BATCH_SORTED:
+        return w->keys * BATCHES_PER_QUERY;
+    default:
+        return w->keys;
+    }
+}
+
+struct load_operation load_workload_step(const struct load_workload *w, uint64_t step)
+{
+    struct load_operation next = {.kind = mixes[w->mix].load, .key = step, .stride = 1};
+    if (next.kind == LOAD_BATCH_WRITE)
+        next.key = step * LOAD_BATCH_ITEMS;
+    if (next.kind == LOAD_BATCH_SORTED) {
+        next.key = step / BATCHES_PER_QUERY;
+        next.sort = (uint32_t)(step % BATCHES_PER_QUERY) * LOAD_BATCH_ITEMS;
+    }
     return next;
 }

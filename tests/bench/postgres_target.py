@@ -1,7 +1,9 @@
 """The same work on PostgreSQL: a private cluster of its own, pgbench with 16 clients over the unix socket.
 
-Upsert and select by key of a JSONB document of 940 bytes, prepared statements, synchronous_commit = on. It
-gets more memory and rarer checkpoints than Debian's defaults, as one who runs it in earnest would give it.
+Upsert and select by key of a JSONB document of 940 bytes, and select of the 100 documents of 100 bytes under the
+first column of a key of two, in the second one's order; pgbench takes all their bytes. Prepared statements,
+synchronous_commit = on. It gets more memory and rarer checkpoints than Debian's defaults, as one who runs it in
+earnest would give it.
 """
 
 import json
@@ -22,12 +24,16 @@ from tests.bench.processes import CpuMeter
 
 CLIENTS = 16
 DOCUMENT_BYTES = 940
+RANGE_ITEMS = 100
+RANGE_ITEM_BYTES = 100  # as DynamoDB counts: names and values
 KEY = "'user' || lpad((:key)::text, 12, '0')"
 SCRIPTS = {
     "put": r"\set key random(0, :keys - 1)" "\n"
            f"INSERT INTO bench (k, v) VALUES ({KEY}, (:document)::jsonb) "
            "ON CONFLICT (k) DO UPDATE SET v = EXCLUDED.v;\n",
     "c": r"\set key random(0, :keys - 1)" "\n" f"SELECT v FROM bench WHERE k = {KEY};\n",
+    "query": r"\set key random(0, :range_keys - 1)" "\n"
+             f"SELECT v FROM ranges WHERE k = {KEY} ORDER BY s LIMIT {RANGE_ITEMS};\n",
 }
 SETTINGS = "shared_buffers = 256MB\nmax_wal_size = 4GB\ncheckpoint_timeout = 15min\nsynchronous_commit = on\n"
 
@@ -41,6 +47,11 @@ def document():
     return json.dumps(value)
 
 
+def small_document():
+    """One of the hundred items under a key: {k, s, f0}."""
+    return json.dumps({"k": "user000000000042", "s": 42, "f0": ("xK3-q8Zb_w" * 10)[:RANGE_ITEM_BYTES - 22]})
+
+
 def quantile(ordered, part):
     return ordered[max(0, math.ceil(part * len(ordered)) - 1)] if ordered else 0
 
@@ -48,8 +59,9 @@ def quantile(ordered, part):
 class PostgresTarget:
     """A cluster below `scratch`, in a fleet's layout, so that deploy.local's helpers make and run it."""
 
-    def __init__(self, scratch, port, keys):
+    def __init__(self, scratch, port, keys, range_keys):
         self.keys = keys
+        self.range_keys = range_keys
         self.layout = Layout(scratch / "pg", port, scratch)
         self.layout.path("log").mkdir(parents=True, mode=0o711)
         self.layout.home.chmod(0o711)
@@ -82,7 +94,10 @@ class PostgresTarget:
         sql = ("CREATE TABLE bench (k text PRIMARY KEY, v jsonb NOT NULL);"
                f"INSERT INTO bench SELECT 'user' || lpad(g::text, 12, '0'), '{document()}'::jsonb "
                f"FROM generate_series(0, {self.keys - 1}) g;"
-               "VACUUM ANALYZE bench; CHECKPOINT;")
+               "CREATE TABLE ranges (k text, s int, v jsonb NOT NULL, PRIMARY KEY (k, s));"
+               f"INSERT INTO ranges SELECT 'user' || lpad(g::text, 12, '0'), s, '{small_document()}'::jsonb "
+               f"FROM generate_series(0, {self.range_keys - 1}) g, generate_series(0, {RANGE_ITEMS - 1}) s;"
+               "VACUUM ANALYZE; CHECKPOINT;")
         command = [str(postgres.BINARIES / "psql"), *self._address(), "-d", "sluice", "-q",
                    "-v", "ON_ERROR_STOP=1"]
         for statement in filter(None, sql.split(";")):
@@ -110,7 +125,8 @@ class PostgresTarget:
     def _pgbench(self, script, seconds, *more):
         command = [str(postgres.BINARIES / "pgbench"), *self._address(), "-n", "-M", "prepared",
                    "-f", str(script), "-c", str(CLIENTS), "-j", "2", "-T", str(seconds),
-                   "-D", f"keys={self.keys}", "-D", f"document={document()}", *more, "sluice"]
+                   "-D", f"keys={self.keys}", "-D", f"range_keys={self.range_keys}",
+                   "-D", f"document={document()}", *more, "sluice"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise LoadError(f"pgbench: {done.stderr.strip()}")

@@ -104,10 +104,11 @@ _SAMPLE = re.compile(r"^(\w+)(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
 
 
 def metrics(admin_url):
-    """{name: value} of a process's /metrics, summed over labels."""
+    """{name: value} of a process's /metrics, over labels the sum or, of a maximum, the highest."""
     with urllib.request.urlopen(f"{admin_url}/metrics", timeout=5) as reply:
         text = reply.read().decode()
     values = {}
     for name, value in _SAMPLE.findall(text):
-        values[name] = values.get(name, 0) + float(value)
+        before, value = values.get(name, 0), float(value)
+        values[name] = max(before, value) if "_max_" in name else before + value
     return values

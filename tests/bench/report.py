@@ -4,7 +4,8 @@ import os
 import statistics
 from pathlib import Path
 
-WORK = {"put": "PutItem / upsert", "c": "GetItem / select"}
+WORK = {"put": "PutItem / upsert", "c": "GetItem / select", "query": "Query / range select",
+        "batch-write": "BatchWriteItem"}
 
 
 def machine():
@@ -52,6 +53,11 @@ def print_others(runs):
           f"{100 * max(shares):.0f} % at most.{verdict}")
 
 
+def median_of(runs, name):
+    """The run with the median of this figure; of two, the lower."""
+    return sorted(runs, key=lambda run: run[name])[(len(runs) - 1) // 2]
+
+
 def cpu_us_per_op(run):
     return sum(run["cpu_us"].values()) / max(1, run["ops"])
 
@@ -59,17 +65,18 @@ def cpu_us_per_op(run):
 def print_comparison(results, bounds, median_run):
     rates, dynalite = results["rates"], results["dynalite"]
     print("\nOperations per second, closed loop, 900-byte items; Sluice and dynalite at 64 connections, "
-          "PostgreSQL at 16 clients")
+          "PostgreSQL at 16 clients;\nQuery: 100 items of 100 bytes under one key, 16 connections each")
     print(f"  {'':<20}{'Sluice':>10}{'PostgreSQL':>12}{'ratio':>8}{'bound':>8}{'per CPU':>9}"
           f"{'dynalite':>10}{'ratio':>8}")
     for workload, bound in bounds.items():
-        ours, other = rates[workload]["sluice"], dynalite[workload]["ops_per_s"]
-        ratio = results["ratios"][workload]
+        ours, ratio = rates[workload]["sluice"], results["ratios"][workload]
+        other = dynalite.get(workload, {}).get("ops_per_s")
+        beside = f"{other:>10,.0f}{ours / other:>8.1f}" if other else f"{'-':>10}{'-':>8}"
         runs = results["closed"][workload]
         per_cpu = cpu_us_per_op(median_run(runs["postgres"])) / cpu_us_per_op(median_run(runs["sluice"]))
         verdict = "" if ratio >= bound else "   UNDER ITS BOUND"
         print(f"  {WORK[workload]:<20}{ours:>10,.0f}{rates[workload]['postgres']:>12,.0f}{ratio:>8.2f}"
-              f"{bound:>8.2f}{per_cpu:>9.2f}{other:>10,.0f}{ours / other:>8.1f}{verdict}")
+              f"{bound:>8.2f}{per_cpu:>9.2f}{beside}{verdict}")
 
     print_latencies("Half load, open loop", [
         (f"{WORK[workload]}, {name}", run) for workload, systems in results["half_load"].items()
@@ -82,11 +89,22 @@ def print_comparison(results, bounds, median_run):
     print_cpu("CPU us per request", [
         ("Put, closed", median_run(closed["put"]["sluice"])),
         ("Get, closed", median_run(closed["c"]["sluice"])),
-        ("Put, half", half["put"]["sluice"]), ("Get, half", half["c"]["sluice"])])
+        ("Put, half", half["put"]["sluice"]), ("Get, half", half["c"]["sluice"]),
+        ("Query, closed", median_run(closed["query"]["sluice"])),
+        ("Batch, closed", median_run(closed["batch-write"]["sluice"]))])
     print_cpu("The same, PostgreSQL", [
-        ("upsert", median_run(closed["put"]["postgres"])), ("select", median_run(closed["c"]["postgres"]))])
+        ("upsert", median_run(closed["put"]["postgres"])), ("select", median_run(closed["c"]["postgres"])),
+        ("range select", median_run(closed["query"]["postgres"]))])
     print_others([run for systems in results["closed"].values() for runs in systems.values() for run in runs])
     print()
+
+
+def print_batches(results, bound):
+    items = 25 * results["rates"]["batch-write"]["sluice"]
+    ratio = results["batch_ratio"]
+    verdict = "" if ratio >= bound else "   UNDER ITS BOUND"
+    print(f"BatchWriteItem of 25: {items:,.0f} items per s, {ratio:.2f} x PutItem's "
+          f"{results['rates']['put']['sluice']:,.0f} (bound {bound:.2f}){verdict}\n")
 
 
 def summary(results, bounds):
@@ -97,4 +115,6 @@ def summary(results, bounds):
                      f"{results['ratios'][workload]:.2f} x PostgreSQL (bound {bounds[workload]}), "
                      f"half load p50 {_ms(half['p50'])} p99 {_ms(half['p99'])} "
                      f"p99.9 {_ms(half['p999'])} ms")
+    parts.append(f"Query {results['rates']['query']['sluice']:,.0f}/s = {results['ratios']['query']:.2f} x PostgreSQL "
+                 f"(bound {bounds['query']}); BatchWriteItem {results['batch_ratio']:.2f} x PutItem's items")
     return "; ".join(parts)

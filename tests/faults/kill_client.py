@@ -93,6 +93,7 @@ def read_reply(connection):
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
     length = int(headers.get("content-length", "-1"))  # without one the body lasts until the connection ends
+    body = bytearray(body)
     while length < 0 or len(body) < length:
         piece = connection.recv(65536)
         if not piece and length < 0:
@@ -100,7 +101,7 @@ def read_reply(connection):
         if not piece:
             raise ConnectionError("closed within an answer")
         body += piece
-    return Reply(int(lines[0].split()[1]), body, headers)
+    return Reply(int(lines[0].split()[1]), bytes(body), headers)
 
 
 class Client:

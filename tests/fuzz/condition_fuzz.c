@@ -8,8 +8,8 @@ static void check(const struct expression_case *c, enum expression_kind kind, st
     struct program program;
     bool is_true;
     if (expression_case_parse(c, kind, arena, &bytes, &program)) {
-        ASSERT(condition_evaluate(&program, c->item, &is_true) == ERR_OK);
-        ASSERT(condition_evaluate(&program, SLICE_EMPTY, &is_true) == ERR_OK);
+        ASSERT(condition_evaluate(&program, c->item, arena, &is_true) == ERR_OK);
+        ASSERT(condition_evaluate(&program, SLICE_EMPTY, arena, &is_true) == ERR_OK);
     }
     buffer_deinit(&bytes);
 }

@@ -56,7 +56,7 @@ static void evaluate(const struct program *program, struct slice item, struct ar
     struct update_request request = {
         .program = program, .has_old = true, .old_item = item, .key_item = slice_make(ITEM, sizeof ITEM)};
     if (program->kind == PROGRAM_CONDITION)
-        err = condition_evaluate(program, item, &is_true);
+        err = condition_evaluate(program, item, arena, &is_true);
     else if (program->kind == PROGRAM_PROJECTION)
         err = projection_apply(program, item, arena, &result);
     else

@@ -1,13 +1,10 @@
 /* A tenant's request for one item as the router takes it: G, P, U or D for the operation, then the body. All that needs no
  * other process: parameters in DynamoDB's order of checks, the key, the programs. */
-#include "api/http/http_internal.h"
 #include "api/router/item_parameters.h"
 #include "api/router/reading.h"
 #include "tests/fuzz/words.h"
 
-/* What item_parameters uses of these. */
-static struct router router;
-static struct http_request http;
+/* What item_parameters uses of this. */
 static struct request request;
 
 static const struct catalog_table TABLE = {
@@ -65,13 +62,13 @@ void fuzz_input(struct slice input)
     struct item_parameters parameters;
     struct error error = {.code = ERR_OK};
     enum item_operation operation = operation_of(fuzz_byte(&input));
-    item_builder_init(&router.builder, ITEM_ENCODED_BYTES_MAX);
-    item_builder_init(&router.values_builder, VALUES_BYTES_MAX);
+    struct reading_scratch scratch;
+    struct buffer body = fuzz_buffer();
+    reading_scratch_init(&scratch);
     arena_init(&request.arena, REQUEST_ARENA_BLOCK, REQUEST_ARENA_MAX);
-    buffer_init(&http.body, FUZZ_BYTES_MAX);
-    buffer_append(&http.body, input);
-    request.router = &router;
-    request.http = &http;
+    buffer_append(&body, input);
+    request.scratch = &scratch;
+    request.body = buffer_view(&body);
     request.model = model_of(operation);
     request.model_words = NULL;
     enum err err = item_parameters_read(&request, operation, &parameters, &error);
@@ -81,8 +78,7 @@ void fuzz_input(struct slice input)
     else
         fuzz_check_words(reading_words(&request, err, &error));
     item_parameters_deinit(&parameters);
-    buffer_deinit(&http.body);
+    buffer_deinit(&body);
     arena_deinit(&request.arena);
-    item_builder_deinit(&router.values_builder);
-    item_builder_deinit(&router.builder);
+    reading_scratch_deinit(&scratch);
 }

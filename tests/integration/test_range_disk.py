@@ -26,7 +26,7 @@ def metric(fleet, process, name):
 
 
 def from_pool(fleet):
-    return sum(metric(fleet, node, "sluice_node_ranges_from_pool") for node in NODES)
+    return sum(metric(fleet, node, "sluice_node_ranges_in_background") for node in NODES)
 
 
 class Shelf:

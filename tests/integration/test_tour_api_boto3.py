@@ -87,7 +87,7 @@ def test_unprocessed_keys_are_asked_for_again(resource, everyday):
         found += [(item["pk"], item["sk"]) for item in answer["Responses"][LARGE]]
         request = answer["UnprocessedKeys"]
         rounds += 1
-    assert rounds == 2 and sorted(found) == [(key["pk"]["S"], key["sk"]["S"]) for key in LARGE_KEYS]
+    assert rounds > 1 and sorted(found) == [(key["pk"]["S"], key["sk"]["S"]) for key in LARGE_KEYS]
 
 
 def test_the_resource_queries_and_scans(resource, everyday):
@@ -138,7 +138,8 @@ def test_the_life_of_a_table(client, resource, everyday):
 
     client.tag_resource(ResourceArn=table.table_arn, Tags=[{"Key": "b", "Value": "2"}])
     client.untag_resource(ResourceArn=table.table_arn, TagKeys=["a"])
-    assert client.list_tags_of_resource(ResourceArn=table.table_arn)["Tags"] == [{"Key": "b", "Value": "2"}]
+    tags = client.get_paginator("list_tags_of_resource").paginate(ResourceArn=table.table_arn).build_full_result()["Tags"]
+    assert tags == [{"Key": "b", "Value": "2"}]
 
     client.delete_table(TableName=table.table_arn)
     gone.wait(TableName=name, WaiterConfig=WAIT)

@@ -70,7 +70,7 @@ def test_unprocessed_keys_are_asked_for_again(aws, everyday, tmp_path):
         found += answer["found"]
         request = answer["left"]
         rounds += 1
-    assert rounds == 2 and sorted(found, key=str) == sorted(LARGE_KEYS, key=str)
+    assert rounds > 1 and sorted(found, key=str) == sorted(LARGE_KEYS, key=str)
 
 
 def test_the_life_of_a_table(aws, client):

@@ -22,6 +22,7 @@ from tests.model.stream import LearningError, Stream
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARIES = ROOT / os.environ.get("SLUICE_TEST_BINARIES", "build/release")
+SLOW_SHOWN = 20
 COMPLAINTS = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "assertion failed:", "crash name=")
 
 
@@ -36,7 +37,10 @@ def running_fleet():
         yield fleet
     finally:
         fleet.down()
-        shutil.rmtree(home)
+        if os.environ.get("SLUICE_TEST_KEEP"):
+            print("kept", home)
+        else:
+            shutil.rmtree(home)
 
 
 def complaints_of(fleet):
@@ -65,7 +69,8 @@ def run_streams(fleet, key, seeds, operations):
     """The outcomes of streams of so many operations each; one that fails stops the others."""
     stop, results = multiprocessing.Event(), multiprocessing.Queue()
     address = (HOST, fleet.layout.port)
-    workers = [multiprocessing.Process(target=run_stream, args=(address, key, seed, operations, stop, results))
+    workers = [multiprocessing.Process(target=run_stream, args=(address, key, seed, operations, stop, results),
+                                       daemon=True)
                for seed in seeds]
     for worker in workers:
         worker.start()
@@ -80,8 +85,12 @@ def summary(outcomes, seconds):
     refusals = sum((outcome.refusals for outcome in outcomes), Counter())
     print("operations: " + ", ".join(f"{name} {count}" for name, count in counts.most_common()))
     print("refused as the model says: " + ", ".join(f"{name} {count}" for name, count in refusals.most_common()))
-    print(f"eventual reads asked again as a replica was behind: {sum(outcome.repeated for outcome in outcomes)}; "
-          f"answers of 5xx or throttled: {sum(outcome.retried for outcome in outcomes)}")
+    repeated, retried, unknown = (sum(getattr(outcome, name) for outcome in outcomes)
+                                  for name in ("repeated", "retried", "unknown"))
+    print(f"eventual reads asked again as a replica was behind: {repeated}; too slow for the service, and asked again: "
+          f"{retried}, read back: {unknown}; slowest {max(outcome.seconds_max for outcome in outcomes):.1f} s")
+    for line in sum((outcome.slow for outcome in outcomes), [])[:SLOW_SHOWN]:
+        print(line)
     mismatches = [outcome.mismatch for outcome in outcomes if outcome.mismatch is not None]
     for mismatch in mismatches:
         print(mismatch)

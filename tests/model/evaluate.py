@@ -212,8 +212,8 @@ def take_out(value):
 
 
 def creates_item(clauses):
-    """REMOVE and DELETE make no item where there is none."""
-    return clauses is None or any(clause[0] in ("SET", "ADD") for clause in clauses)
+    """REMOVE and DELETE make no item where there is none; an update of nothing does."""
+    return not clauses or any(clause[0] in ("SET", "ADD") for clause in clauses)
 
 
 def update(clauses, old, key):

@@ -5,7 +5,7 @@ import random
 
 from tests.model import faults, render, values
 from tests.model.legacy import Legacy
-from tests.model.literals import NAMES, OCTETS, WORDS, binary
+from tests.model.literals import NAMES, OCTETS, binary
 from tests.model.model import Plan
 from tests.model.trees import Trees
 from tests.model.values import content
@@ -20,7 +20,7 @@ SORTS = {"S": ("", "a", "ab", "a\u0000", "b", "\u00e9", "\U0001f600", "\uffff", 
          "B": tuple(binary(octets) for octets in (*OCTETS, b"\xff" * 1024))}
 TOTALS = (1, 2, 3, 5, 16)  # of segments
 RETURNS = ("NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW")
-LEGACY = 0.0  # of the requests use parameters older than expressions, where there are such
+LEGACY = 0.15  # of the requests use parameters older than expressions, where there are such
 SPOILED = 0.03  # of the requests, after they were written
 FAT = 0.002  # of the operations begin with items of hundreds of KB
 
@@ -107,7 +107,7 @@ class Generator:
         table = self.fat_table
         partition, type_name = table.partition
         value = {type_name: key_pool(table)[0]}
-        sorts = self.rng.sample(SORTS[table.sort[1]][1:], 4) if table.sort else ()
+        sorts = self.rng.sample(SORTS[table.sort[1]][1:], 4)
         keys = [{partition: value, table.sort[0]: {table.sort[1]: text}} for text in sorts]
         puts = [("put", {**key, "f": {"S": "f" * self.rng.randrange(250000, 400000)}}) for key in keys]
         for _ in range(3):

@@ -85,7 +85,7 @@ class Legacy:
     def updates(self, item):
         """(clauses, parameters)"""
         clauses, told = [], {}
-        for name in self.rng.sample(NAMES, self.rng.choice((1, 1, 2, 3))):
+        for name in self.rng.sample(NAMES, self.rng.choice((0, 1, 1, 1, 2, 2, 3, 3))):
             action = self.rng.choice(("PUT", "PUT", "ADD", "ADD", "DELETE"))
             value = self.value(action, item.get(name))
             told[name] = {**({} if action == "PUT" and self.rng.random() < 0.5 else {"Action": action}),

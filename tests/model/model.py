@@ -146,7 +146,7 @@ def consumed(plan, units):
 
 # ---- what is checked before the item is looked at ----
 
-def read_values(plan, tree, faults):
+def read_values(tree, faults):
     """The same tree with its values in canonical form."""
     if isinstance(tree, tuple) and tree and tree[0] == "value":
         try:
@@ -155,14 +155,14 @@ def read_values(plan, tree, faults):
             faults.add(str(fault))
             return ("value", {"S": "?"})
     if isinstance(tree, (tuple, list)):
-        return type(tree)(read_values(plan, part, faults) for part in tree)
+        return type(tree)(read_values(part, faults) for part in tree)
     return tree
 
 
 def read_clause(clause, faults):
     if clause[0] in ("ADD", "DELETE"):
-        return (*clause[:2], read_values(None, ("value", clause[2]), faults)[1])
-    return (*clause[:2], *(read_values(None, part, faults) for part in clause[2:]))
+        return (*clause[:2], read_values(("value", clause[2]), faults)[1])
+    return (*clause[:2], *(read_values(part, faults) for part in clause[2:]))
 
 
 def read_item(item, faults, prefix=""):
@@ -180,7 +180,7 @@ def read_plan(plan):
     value_faults, faults = set(), set(plan.faults)
     item = read_item(plan.item if plan.key is None else plan.key, value_faults) if plan.item or plan.key else {}
     start = None if plan.start is None else read_item(plan.start, value_faults, START)
-    condition, row_filter = read_values(plan, plan.condition, value_faults), read_values(plan, plan.filter, value_faults)
+    condition, row_filter = read_values(plan.condition, value_faults), read_values(plan.filter, value_faults)
     update = None if plan.update is None else [read_clause(clause, value_faults) for clause in plan.update]
     told_before = legacy.members_of(plan)  # whose faults the generator names
     if not value_faults:
@@ -283,6 +283,14 @@ def store(table, key, new):
         table.item_bytes[key] = values.item_bytes(new)
 
 
+def keys_of(plan):
+    """The table and key attributes of each item that a write is about."""
+    if plan.parts is None:
+        return [(plan.table, plan.table.key_attributes(values.read_item(plan.item or plan.key)))]
+    return [(part.table, part.table.key_attributes(values.read_item(entry[1])))
+            for part in plan.parts for entry in part.entries]
+
+
 # ---- Query and Scan ----
 
 def check_key_conditions(plan, conditions):
@@ -326,7 +334,7 @@ def key_condition_faults(conditions):
 
 def query(plan):
     table, value_faults = plan.table, set()
-    read = [(operator, name, [read_values(plan, ("value", value), value_faults)[1] for value in given])
+    read = [(operator, name, [read_values(("value", value), value_faults)[1] for value in given])
             for operator, name, given in plan.key_conditions]
     if not plan.replaces:
         plan.faults |= value_faults or (set() if plan.legacy else key_condition_faults(read))

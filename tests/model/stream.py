@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from tests.faults.kill_client import Client
 from tests.model import compare, generate, model
-from tests.model.values import content
+from tests.model.values import content, sort_answers
 
 COMBINATIONS = [(partition, sort) for partition in "SNB" for sort in (None, "S", "N", "B")]
 TABLES = 4
 BEHIND_SECONDS = 2  # an eventual read that still differs after that is wrong
 TRIES = 5
+READS = ("GetItem", "Query", "Scan", "BatchGetItem")
 REQUEST_BYTES_SHOWN = 6000
 
 
@@ -26,7 +27,10 @@ class Outcome:
     counts: Counter = field(default_factory=Counter)  # of operations
     refusals: Counter = field(default_factory=Counter)  # by exception
     repeated: int = 0  # eventual reads that were behind
-    retried: int = 0  # answers of 5xx, or throttled
+    retried: int = 0  # requests of which the service said that it did not do them, or not all
+    unknown: int = 0  # writes of which it did not know: what they wrote was read back
+    seconds_max: float = 0  # of a request
+    slow: list = field(default_factory=list)  # what is known of those that were too slow
     difference: str = None  # of the first answer that was not the model's
     mismatch: str = None  # the same for a person, or why the stream ended
 
@@ -127,22 +131,45 @@ class Stream:
     def ask(self, plan, request, expected):
         deadline = time.monotonic() + BEHIND_SECONDS
         while True:
-            reply = self.call(plan, request)
+            reply = self.call(plan, request, expected)
+            if self.is_unknown(plan, reply, expected):
+                self.read_back(plan)
+                return reply, None
             difference = compare.differs(reply, expected)
             if difference != "another answer" or not may_be_behind(plan) or time.monotonic() > deadline:
                 return reply, difference
             self.outcome.repeated += 1
             time.sleep(0.005)
 
-    def call(self, plan, request):
-        """Asked again only when the service says that it did nothing; 500 leaves open whether a write was done."""
+    def call(self, plan, request, expected):
+        """Asked again only when that can do no harm; otherwise each request is sent once."""
+        is_harmless = plan.operation in READS or isinstance(expected, model.Refused)
         for _ in range(TRIES):
+            start = time.monotonic()
             reply = self.client.call(plan.operation, **request)
-            is_read = plan.operation in ("GetItem", "Query", "Scan", "BatchGetItem")
-            if not (reply.status == 503 or is_throttled(reply) or (is_read and reply.status == 500)):
+            self.note_time(plan, reply, time.monotonic() - start)
+            if not (reply.status == 503 or is_throttled(reply) or (is_harmless and is_undone(reply))):
                 break
             self.outcome.retried += 1
         return reply
+
+    def note_time(self, plan, reply, seconds):
+        outcome = self.outcome
+        outcome.seconds_max = max(outcome.seconds_max, seconds)
+        if reply.status >= 500 or is_undone(reply):
+            at = time.strftime("%H:%M:%S", time.gmtime(time.time() - seconds))
+            outcome.slow.append(f"  seed {outcome.seed}, operation {outcome.done}: {plan.operation} sent at {at} UTC: "
+                                f"{reply.status} after {seconds:.1f} s")
+
+    def is_unknown(self, plan, reply, expected):
+        """A write that may have been done, or done in part: a machine was too slow."""
+        return plan.operation not in READS and not isinstance(expected, model.Refused) and is_undone(reply)
+
+    def read_back(self, plan):
+        self.outcome.unknown += 1
+        for table, key in model.keys_of(plan):
+            found = self.client.settled("GetItem", TableName=table.name, Key=key, ConsistentRead=True)
+            model.store(table, table.key_of(key), sort_answers(found["Item"]) if "Item" in found else None)
 
     def report(self, plan, request, expected, reply, difference):
         shown = json.dumps(request)
@@ -157,6 +184,15 @@ class Stream:
 
 def may_be_behind(plan):
     return any(not part.is_consistent for part in plan.parts or [plan])
+
+
+def is_undone(reply):
+    """The service was too slow for the request, or for a part of it."""
+    if reply.status != 200:
+        return reply.status == 500
+    if b'"Unprocessed' not in reply.body:
+        return False
+    return any(reply.json.get(name) for name in ("UnprocessedItems", "UnprocessedKeys"))
 
 
 def is_throttled(reply):

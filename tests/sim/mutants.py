@@ -106,6 +106,8 @@ MUTANTS = {
                             "a refusal that rests on a pending write does not wait for it"),
     "pending-ignored": (P + "partition_evaluate.c", "if (pending != NULL) {\n        e->pending_index", "if (pending != NULL && row == NULL) {\n        e->pending_index",
                         "writes are decided on the applied row, whatever is pending"),
+    "version-not-checked": (P + "partition_evaluate.c", "if (before != NULL && is_same_version(before->version, e->version))", "if (before != NULL)",
+                            "an outcome that was computed elsewhere counts whatever became of the row meanwhile"),
     "ids-not-in-snapshot": (P + "partition.c", "TRY(request_ids_decode(p->ids, reader_rest(&r)));", "(void)reader_rest(&r);",
                             "request ids do not survive restarts and snapshots"),
     "ids-dropped-early": (P + "request_ids.c", "at(ids, ids->first)->record.index <= ids->chunks->name", "at(ids, ids->first)->record.index + 8 <= ids->chunks->name",

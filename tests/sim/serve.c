@@ -210,8 +210,63 @@ static void propose(struct world *w, struct sim_node *n, struct sim_replica *r, 
     wait_for(w, n, r, waiter);
 }
 
+/* ---- Outcomes that another thread computes ---- */
+
+/* Which writes are too much work for the loop; not drawn from the world's random numbers, as it is asked again for one that
+ * comes back. */
+static bool is_heavy(const struct world *w, const struct sim_request *q)
+{
+    uint64_t mark[2] = {q->client, q->serial};
+    return hash_bytes(w->seed, mark, sizeof mark) % 4 == 0;
+}
+
+static void outcome_encode(const struct write_outcome *o, struct buffer *to)
+{
+    ASSERT(o->error_text == NULL); /* our items and updates fit each other */
+    buffer_append_u64(to, o->version.term_boot_us);
+    buffer_append_u64(to, o->version.write_time_us);
+    buffer_append_u8(to, o->is_met);
+    buffer_append_u8(to, o->has_new);
+    buffer_append_u64(to, o->old_bytes);
+    buffer_append_u64(to, o->new_bytes);
+    buffer_append(to, o->new_item);
+}
+
+static struct write_outcome outcome_decode(struct slice bytes)
+{
+    struct reader r;
+    reader_init(&r, bytes);
+    struct write_outcome o = {.version.term_boot_us = reader_u64(&r)};
+    o.version.write_time_us = reader_u64(&r);
+    o.is_met = reader_u8(&r) != 0;
+    o.has_new = reader_u8(&r) != 0;
+    o.old_bytes = (size_t)reader_u64(&r);
+    o.new_bytes = (size_t)reader_u64(&r);
+    o.new_item = reader_rest(&r);
+    return o;
+}
+
+/* On the row as it is now; it comes back when the row may be another. */
+static void compute(struct world *w, struct sim_node *n, const struct sim_request *q,
+                    const struct write_request *request, const struct write_answer *decided)
+{
+    struct write_outcome outcome = {.version = decided->version};
+    enum err err = write_compute(request, decided->has_attributes, decided->attributes, &w->arena, &outcome);
+    ASSERT(err == ERR_OK);
+    struct buffer bytes;
+    buffer_init(&bytes, 4096);
+    outcome_encode(&outcome, &bytes);
+    struct sim_event *event = world_schedule(w, w->now_us + world_uniform(w, 0, 40 * MS), SIM_COMPUTED);
+    event->node = n->id;
+    event->life = n->life;
+    event->request = *q;
+    event->data = buffer_detach(&bytes, &event->bytes);
+    ASSERT(event->data != NULL);
+}
+
+/* outcome  NULL, or computed before */
 static void serve_write(struct world *w, struct sim_node *n, struct sim_replica *r,
-                        const struct sim_request *q)
+                        const struct sim_request *q, const struct write_outcome *outcome)
 {
     uint64_t now_us = clock_boot(w, n);
     if (!group_can_propose(r->group)) {
@@ -220,6 +275,8 @@ static void serve_write(struct world *w, struct sim_node *n, struct sim_replica 
     }
     arena_reset(&w->arena);
     struct write_request request = build_request(w, q);
+    request.work_bytes_max = is_heavy(w, q) ? 1 : 0;
+    request.outcome = outcome;
     struct slice envelope = buffer_view(&r->rows.rows[q->key]);
     const struct partition_row row = {.exists = envelope.length > 0, .envelope = envelope};
     const struct partition_times times = {.wall_us = clock_wall(w, n), .boot_us = now_us};
@@ -231,6 +288,11 @@ static void serve_write(struct world *w, struct sim_node *n, struct sim_replica 
     enum err err =
         partition_evaluate(r->partition, &request, &row, times, &w->arena, &body, &verdict, &decided);
     ASSERT(err == ERR_OK && !arena_has_failed(&w->arena));
+    if (verdict == WRITE_VERDICT_ELSEWHERE) {
+        compute(w, n, q, &request, &decided);
+        buffer_deinit(&body);
+        return;
+    }
     struct sim_waiter waiter = {.index = decided.after_index, .answer = {.request = *q, .status = ANSWER_OK}};
     waiter.answer.value = decided.has_attributes ? item_value(decided.attributes) : NO_VALUE;
     if (decided.status != WRITE_STATUS_OK)
@@ -255,7 +317,18 @@ void serve_request(struct world *w, struct sim_node *n, const struct sim_request
     else if (q->op == OP_READ)
         serve_read(w, n, r, q);
     else
-        serve_write(w, n, r, q);
+        serve_write(w, n, r, q, NULL);
+}
+
+void serve_computed(struct world *w, struct sim_node *n, const struct sim_event *event)
+{
+    const struct sim_request *q = &event->request;
+    struct sim_replica *r = &n->replicas[q->group];
+    const struct write_outcome outcome = outcome_decode(slice_make(event->data, event->bytes));
+    if (replica_is_live(r))
+        serve_write(w, n, r, q, &outcome);
+    else
+        refuse(w, n, q, 0);
 }
 
 void serve_applied(struct world *w, struct sim_replica *r)
@@ -278,7 +351,7 @@ void serve_applied(struct world *w, struct sim_replica *r)
     }
     r->waiter_count = kept;
     for (uint32_t i = 0; i < again_count; i++)
-        serve_write(w, n, r, &again[i].answer.request);
+        serve_write(w, n, r, &again[i].answer.request, NULL);
 }
 
 void serve_term_lost(struct world *w, struct sim_replica *r)

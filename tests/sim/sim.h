@@ -57,6 +57,7 @@ enum sim_event_kind {
     SIM_WAKE,        /* a replica's timer */
     SIM_BEAT,        /* a node's heartbeat timer */
     SIM_SYNCED,      /* a node's disk */
+    SIM_COMPUTED,    /* a write's outcome comes back from another thread of its node */
     SIM_DOOM,        /* a node, soon after an election */
     SIM_CRASH,
     SIM_RESTART,
@@ -114,7 +115,7 @@ struct sim_event {
     uint32_t group;
     uint64_t life; /* of the node or timer that it is for; stale ones are dropped */
     size_t bytes;
-    uint8_t *data; /* REPLICATION: fields length (4), fields, payload */
+    uint8_t *data; /* REPLICATION: fields length (4), fields, payload; COMPUTED: outcome_encode */
     struct support_message heartbeat;
     struct sim_request request;
     struct sim_answer answer;
@@ -391,6 +392,7 @@ static inline bool replica_is_live(const struct sim_replica *r)
 
 /* ---- serve.c ---- */
 void serve_request(struct world *w, struct sim_node *n, const struct sim_request *q);
+void serve_computed(struct world *w, struct sim_node *n, const struct sim_event *event);
 void serve_applied(struct world *w, struct sim_replica *r);
 void serve_term_lost(struct world *w, struct sim_replica *r);
 uint32_t key_bytes(uint32_t group, uint32_t key, uint8_t to[16]);

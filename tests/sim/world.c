@@ -163,6 +163,9 @@ static void node_event(struct world *w, struct sim_node *n, struct sim_event *ev
     case SIM_REQUEST:
         serve_request(w, n, &event->request);
         break;
+    case SIM_COMPUTED:
+        serve_computed(w, n, event);
+        break;
     case SIM_SNAPSHOT:
         replica_on_snapshot(w, n, event);
         break;

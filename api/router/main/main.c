@@ -1,5 +1,6 @@
 /* sluice-router: composes the tenant endpoint from its settings. */
 #include "api/router/router.h"
+#include "base/memory.h"
 
 struct router_settings {
 #define SETTING(name, kind, unit, initial, minimum, maximum, sentence) SETTING_FIELD_##kind(name)
@@ -70,6 +71,7 @@ static void stop(struct daemon *d, void *data)
 int main(int argc, char **argv)
 {
     static struct process process;
+    memory_keep_little();
     const struct daemon_options options = {
         .name = "sluice-router",
         .sentence = "The tenant's endpoint: HTTP, signatures, routing.",

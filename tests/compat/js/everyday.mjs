@@ -78,7 +78,7 @@ while (Object.keys(request).length > 0) {
   request = got.UnprocessedKeys;
   rounds += 1;
 }
-assert.equal(rounds, 2);
+assert.ok(rounds > 1);
 assert.deepEqual(found.sort(byText), [...book.largeKeys].sort(byText));
 
 // The life of a table, with what only newer models have.

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -180,6 +181,54 @@ static void slow_turns_are_counted_and_sleep_is_not(void **state)
     end(l);
 }
 
+static void be_descheduled(struct loop_task *task)
+{
+    poll(NULL, 0, 15);
+}
+
+static void be_busy(struct loop_task *task)
+{
+    uint64_t end_us = clock_thread_cpu_us() + 12000;
+    while (clock_thread_cpu_us() < end_us)
+        ;
+}
+
+static void a_turn_without_a_processor_takes_no_cpu_time(void **state)
+{
+    struct loop *l = begin();
+    struct loop_task busy = {.run = be_busy}, idle = {.run = be_descheduled};
+    loop_defer(l, &idle);
+    loop_run(l);
+    loop_run_once(l, 1);
+    assert_true(l->metrics.turn_max.value >= 15000);
+    assert_true(l->metrics.turn_cpu_max.value < 10000);
+    assert_int_equal(l->metrics.turns_slow_cpu.value, 0);
+    loop_defer(l, &busy);
+    loop_run(l);
+    loop_run_once(l, 1);
+    assert_true(l->metrics.turn_cpu_max.value >= 12000);
+    assert_int_equal(l->metrics.turns_slow_cpu.value, 1);
+    end(l);
+}
+
+static void recent_turns_are_forgotten(void **state)
+{
+    struct loop *l = begin();
+    struct loop_task slow = {.run = be_slow};
+    loop_defer(l, &slow);
+    loop_run(l);
+    loop_run_once(l, 1);
+    assert_true(l->metrics.turn_recent_max.value >= 12000);
+    l->recent.until_us -= 1000000; /* a second has passed */
+    loop_run_once(l, 1);
+    assert_true(l->metrics.turn_recent_max.value >= 12000);
+    l->recent.until_us -= 1000000;
+    loop_run_once(l, 1);
+    assert_true(l->metrics.turn_recent_max.value < 12000);
+    assert_true(l->metrics.turn_max.value >= 12000);
+    end(l);
+}
+
 static void time_after_a_sleep_is_fresh(void **state)
 {
     struct loop *l = begin();
@@ -313,6 +362,8 @@ int main(void)
         cmocka_unit_test(timers_fire_in_order_of_their_time),
         cmocka_unit_test(the_heap_gives_timers_in_order_whatever_is_removed),
         cmocka_unit_test(slow_turns_are_counted_and_sleep_is_not),
+        cmocka_unit_test(a_turn_without_a_processor_takes_no_cpu_time),
+        cmocka_unit_test(recent_turns_are_forgotten),
         cmocka_unit_test(time_after_a_sleep_is_fresh),
         cmocka_unit_test(messages_of_many_threads_arrive_in_each_threads_order),
         cmocka_unit_test(a_full_mailbox_refuses),

@@ -84,7 +84,8 @@ static inline bool is_true(const char *condition, const char *substitutions, con
     bool result;
     (void)parse(EXPRESSION_CONDITION, condition, substitutions); /* `error` tells */
     open_program(PROGRAM_CONDITION, &program);
-    assert_int_equal(condition_evaluate(&program, document_read(item, false, &arena), &result), ERR_OK);
+    assert_int_equal(condition_evaluate(&program, document_read(item, false, &arena), &arena, &result),
+                     ERR_OK);
     return result;
 }
 

@@ -26,7 +26,8 @@ static bool holds_on(const char *parameter, const char *text, bool is_or, const 
     bool result = false;
     assert_int_equal(compile(parameter, text, is_or), ERR_OK);
     open_program(PROGRAM_CONDITION, &program);
-    assert_int_equal(condition_evaluate(&program, document_read(item, false, &arena), &result), ERR_OK);
+    assert_int_equal(condition_evaluate(&program, document_read(item, false, &arena), &arena, &result),
+                     ERR_OK);
     return result;
 }
 
@@ -224,7 +225,8 @@ static void of_an_attribute_given_twice_the_last_counts(void **state)
     buffer_clear(&program_bytes);
     assert_int_equal(legacy_conditions_compile(&all, false, &program_bytes), ERR_OK);
     open_program(PROGRAM_CONDITION, &program);
-    assert_int_equal(condition_evaluate(&program, document_read(ITEM, false, &arena), &result), ERR_OK);
+    assert_int_equal(condition_evaluate(&program, document_read(ITEM, false, &arena), &arena, &result),
+                     ERR_OK);
     assert_true(result);
 }
 

@@ -24,6 +24,7 @@ enum behaviour { ANSWER_AT_ONCE, ANSWER_LATER, ANSWER_NEVER, REFUSE_AT_HEADERS }
 
 struct fixture {
     struct loop loop;
+    struct workers workers;
     struct http_server *server;
     enum behaviour behaviour;
     struct loop_task later;
@@ -104,6 +105,7 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     assert_int_equal(loop_init(&f->loop), ERR_OK);
+    workers_init(&f->workers, &f->loop, 0);
     f->later = (struct loop_task){.run = on_later, .data = f};
     f->behaviour = ANSWER_LATER;
     *state = f;
@@ -112,7 +114,8 @@ static int set_up(void **state)
 
 static void start_with(struct fixture *f, struct http_limits limits)
 {
-    struct http_options options = {.host = "127.0.0.1", .region = "eu-west-1", .limits = limits};
+    struct http_options options = {
+        .host = "127.0.0.1", .region = "eu-west-1", .limits = limits, .workers = &f->workers};
     struct error error;
     assert_int_equal(http_server_create(&f->loop, &options, &CALLBACKS, f, &f->server, &error), ERR_OK);
 }
@@ -292,6 +295,16 @@ static void health_and_cors_are_answered_without_the_router(void **state)
     assert_non_null(strstr(reply.text, "Access-Control-Allow-Headers: x-amz-target,authorization\r\n"));
     assert_non_null(strstr(reply.text, "Access-Control-Max-Age: 172800\r\n"));
     assert_int_equal(f->headers, 0);
+    /* An answer to a browser, and one to others. */
+    send_text(f, fd, HEAD "Origin: http://x\r\nContent-Length: 2\r\n\r\n{}");
+    receive(f, fd, 1, &reply);
+    assert_non_null(strstr(reply.text, "Access-Control-Allow-Origin: *\r\n"));
+    assert_non_null(
+        strstr(reply.text, "Access-Control-Expose-Headers: x-amzn-RequestId,x-amz-crc32,Date\r\n"));
+    assert_null(strstr(reply.text, "Access-Control-Allow-Methods"));
+    send_text(f, fd, POST2);
+    receive(f, fd, 1, &reply);
+    assert_null(strstr(reply.text, "Access-Control"));
     close(fd);
 }
 
@@ -538,6 +551,25 @@ static void clients_that_leave_are_noticed(void **state)
     assert_int_equal(http_server_connections(f->server), 0);
 }
 
+/* Together with the last bytes: libmicrohttpd does not see that end by itself. */
+static void clients_that_leave_within_their_body_are_noticed(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    int fds[8];
+    static char piece[100 * 1000];
+    for (int i = 0; i < 8; i++) {
+        fds[i] = dial(f);
+        send_text(f, fds[i], HEAD "Content-Length: 1000000\r\n\r\n");
+        assert_int_equal(send(fds[i], piece, sizeof(piece), MSG_NOSIGNAL), sizeof(piece));
+        close(fds[i]);
+    }
+    turn_for(f, 700000);
+    assert_int_equal(f->aborts, 8);
+    assert_int_equal(http_server_connections(f->server), 0);
+    assert_int_equal(http_server_metrics(f->server)->body_bytes.value, 0);
+}
+
 static void heads_over_the_limit_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -703,7 +735,8 @@ static void two_servers_share_a_port(void **state)
     struct http_options options = {.host = "127.0.0.1",
                                    .port = http_server_port(f->server),
                                    .region = "eu-west-1",
-                                   .limits = HTTP_LIMITS_DEFAULT};
+                                   .limits = HTTP_LIMITS_DEFAULT,
+                                   .workers = &f->workers};
     struct http_server *second;
     struct error error;
     assert_int_equal(http_server_create(&f->loop, &options, &CALLBACKS, f, &second, &error), ERR_OK);
@@ -753,6 +786,7 @@ int main(void)
         TEST(expect_continue_is_answered),
         TEST(slow_clients_are_cut_off),
         TEST(clients_that_leave_are_noticed),
+        TEST(clients_that_leave_within_their_body_are_noticed),
         TEST(heads_over_the_limit_are_refused),
         TEST(garbage_leaves_the_server_up),
         TEST(a_turn_ends_in_time_however_much_waits),

@@ -241,6 +241,22 @@ static bool plain(const struct tree *t, struct slice item)
 
 /* ---- */
 
+/* So large that paths are found in one walk and sizes are kept. */
+static struct slice enlarge(struct slice item)
+{
+    enum { PADDING_BYTES = 70000 };
+    struct buffer b;
+    buffer_init(&b, 1 << 20);
+    buffer_append(&b, item);
+    buffer_append_prefixed(&b, SLICE_LITERAL("~~")); /* behind all other names */
+    buffer_append_u8(&b, VALUE_S);
+    buffer_append_varint(&b, PADDING_BYTES);
+    memset(buffer_extend(&b, PADDING_BYTES), 'x', PADDING_BYTES);
+    struct slice enlarged = arena_copy(&arena, buffer_view(&b));
+    buffer_deinit(&b);
+    return enlarged;
+}
+
 static void programs_agree_with_the_plain_evaluator(void **state)
 {
     struct buffer bytes;
@@ -258,7 +274,9 @@ static void programs_agree_with_the_plain_evaluator(void **state)
         program_builder_deinit(&b);
         assert_int_equal(program_open(buffer_view(&bytes), PROGRAM_CONDITION, &p), ERR_OK);
         struct slice item = random_one_in(&rng, 20) ? SLICE_EMPTY : any_item();
-        assert_int_equal(condition_evaluate(&p, item, &result), ERR_OK);
+        if (random_one_in(&rng, 4))
+            item = enlarge(item);
+        assert_int_equal(condition_evaluate(&p, item, &arena, &result), ERR_OK);
         if (result != plain(tree, item))
             fail_msg("case %d differs on %s", i, document_write(item, &arena));
         true_count += result;
@@ -284,7 +302,7 @@ static void a_damaged_item_is_reported(void **state)
     assert_int_equal(condition_evaluate(&p,
                                         SLICE_LITERAL("\1a\1\x7f"
                                                       "cut"),
-                                        &result),
+                                        &arena, &result),
                      ERR_CORRUPT);
     buffer_deinit(&bytes);
 }

@@ -261,7 +261,8 @@ static void the_stack_is_bounded(void **state)
         enum err err = program_open(buffer_view(&bytes), PROGRAM_CONDITION, &p);
         assert_int_equal(err, count <= PROGRAM_STACK_MAX ? ERR_OK : ERR_INVALID);
         if (err == ERR_OK) {
-            assert_int_equal(condition_evaluate(&p, document_read(ITEM, false, &arena), &result), ERR_OK);
+            assert_int_equal(condition_evaluate(&p, document_read(ITEM, false, &arena), &arena, &result),
+                             ERR_OK);
             assert_true(result);
         }
     }
@@ -313,7 +314,7 @@ static void run(const struct program *p, struct slice item)
     struct slice result;
     struct update_request request = {p, true, item, SLICE_EMPTY};
     if (p->kind == PROGRAM_CONDITION)
-        assert_in_range(condition_evaluate(p, item, &is_true), ERR_OK, ERR_COUNT);
+        assert_in_range(condition_evaluate(p, item, &arena, &is_true), ERR_OK, ERR_COUNT);
     else if (p->kind == PROGRAM_PROJECTION)
         assert_in_range(projection_apply(p, item, &arena, &result), ERR_OK, ERR_COUNT);
     else

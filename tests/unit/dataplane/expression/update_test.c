@@ -278,6 +278,32 @@ static void build_set(struct program_builder *b, const char *name, const char *v
     buffer_append_u16(&b->code, program_builder_path_end(b));
 }
 
+/* Longer than all there is room for: nothing of it is to be written. */
+static void a_parent_with_a_long_name_may_be_absent(void **state)
+{
+    static char name[ATTRIBUTE_NAME_BYTES_MAX];
+    struct program_builder b;
+    struct program p;
+    struct buffer bytes;
+    struct slice result;
+    struct error error = {.code = ERR_OK};
+    buffer_init(&bytes, PROGRAM_BYTES_MAX);
+    memset(name, 'x', sizeof name);
+    program_builder_init(&b, PROGRAM_UPDATE);
+    program_builder_path_name(&b, program_builder_name(&b, slice_make(name, sizeof name)));
+    program_builder_path_name(&b, program_builder_name(&b, SLICE_LITERAL("y")));
+    buffer_append_u8(&b.code, UPDATE_REMOVE);
+    buffer_append_u16(&b.code, program_builder_path_end(&b));
+    assert_int_equal(program_builder_finish(&b, &bytes), ERR_OK);
+    program_builder_deinit(&b);
+    assert_int_equal(program_open(buffer_view(&bytes), PROGRAM_UPDATE, &p), ERR_OK);
+    struct update_request request = {&p, true, document_read(ITEMS[1], false, &arena), SLICE_EMPTY};
+    assert_int_equal(update_apply(&request, &arena, &result, &error), ERR_VALIDATION);
+    assert_string_equal(error.text,
+                        "The document path provided in the update expression is invalid for update");
+    buffer_deinit(&bytes);
+}
+
 static void a_spent_arena_is_reported(void **state)
 {
     struct program_builder b;
@@ -330,6 +356,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(updates_agree_with_a_tree),
+        cmocka_unit_test(a_parent_with_a_long_name_may_be_absent),
         cmocka_unit_test(a_spent_arena_is_reported),
         cmocka_unit_test(a_damaged_item_is_reported),
     };

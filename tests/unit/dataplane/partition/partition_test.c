@@ -147,6 +147,94 @@ static void a_condition_sees_the_pending_write_and_its_refusal_waits_for_it(void
     assert_int_equal(answer.after_index, 0);
 }
 
+/* As the shell does: on a copy of what the verdict showed. */
+static struct write_outcome compute(struct fixture *f, const struct write_request *request,
+                                    const struct write_answer *decided)
+{
+    struct write_outcome outcome = {.version = decided->version};
+    struct slice old_item = arena_copy(&f->arena, decided->attributes);
+    assert_int_equal(write_compute(request, decided->has_attributes, old_item, &f->arena, &outcome), ERR_OK);
+    return outcome;
+}
+
+static void much_work_is_done_elsewhere_and_its_outcome_counts(void **state)
+{
+    struct fixture *f = *state;
+    struct write_request first = put(f, 1, "{pk:'k', a:1}");
+    apply(f, 1, propose(f, &first));
+    struct write_request second = put(f, 2, "{pk:'k', n:2}");
+    second.condition = existence(f, CONDITION_EXISTS, "a");
+    second.return_values = RETURN_ALL_OLD;
+    second.work_bytes_max = 1;
+    struct write_answer answer;
+    assert_int_equal(evaluate(f, &second, &answer), WRITE_VERDICT_ELSEWHERE);
+    assert_true(slice_equal(answer.attributes, first.item));
+    struct write_outcome outcome = compute(f, &second, &answer);
+    second.outcome = &outcome;
+    apply(f, 2, propose(f, &second));
+    assert_string_equal(row(f), document_write(second.item, &f->arena));
+}
+
+static void an_outcome_counts_only_for_the_version_that_it_was_computed_from(void **state)
+{
+    struct fixture *f = *state;
+    struct write_request first = put(f, 1, "{pk:'k', a:1}");
+    apply(f, 1, propose(f, &first));
+    struct write_request late = put(f, 2, "{pk:'k', n:2}");
+    late.condition = existence(f, CONDITION_EXISTS, "a");
+    late.work_bytes_max = 1;
+    struct write_answer answer;
+    assert_int_equal(evaluate(f, &late, &answer), WRITE_VERDICT_ELSEWHERE);
+    struct write_outcome outcome = compute(f, &late, &answer);
+    late.outcome = &outcome;
+    struct write_request between = put(f, 3, "{pk:'k', b:1}"); /* pending: that is another version already */
+    struct slice payload = propose(f, &between);
+    assert_int_equal(evaluate(f, &late, &answer), WRITE_VERDICT_ELSEWHERE);
+    apply(f, 2, payload);
+    assert_int_equal(evaluate(f, &late, &answer), WRITE_VERDICT_ELSEWHERE);
+    outcome = compute(f, &late, &answer);
+    assert_int_equal(evaluate(f, &late, &answer), WRITE_VERDICT_REFUSE);
+    assert_int_equal(answer.status, WRITE_STATUS_CONDITION_FAILED);
+}
+
+/* What a lost term had proposed may have the same time as another leader's write. */
+static void an_outcome_of_an_earlier_term_does_not_count(void **state)
+{
+    struct fixture *f = *state;
+    struct write_request first = put(f, 1, "{pk:'k', a:1}");
+    apply(f, 1, propose(f, &first));
+    struct write_request second = put(f, 2, "{pk:'k'}");
+    second.condition = existence(f, CONDITION_EXISTS, "a");
+    second.work_bytes_max = 1;
+    struct write_answer answer;
+    assert_int_equal(evaluate(f, &second, &answer), WRITE_VERDICT_ELSEWHERE);
+    struct write_outcome outcome = compute(f, &second, &answer);
+    second.outcome = &outcome;
+    f->now.boot_us += SECOND;
+    partition_lead(f->p, f->now.boot_us);
+    assert_int_equal(evaluate(f, &second, &answer), WRITE_VERDICT_ELSEWHERE);
+}
+
+static void a_computed_refusal_is_as_one_that_was_decided_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct write_request first = put(f, 1, "{pk:'k', a:1}");
+    apply(f, 1, propose(f, &first));
+    struct write_request second = put(f, 2, "{pk:'k', n:2}");
+    second.condition = existence(f, CONDITION_NOT_EXISTS, "a");
+    second.return_old_on_condition_failure = true;
+    struct write_answer at_once, computed;
+    assert_int_equal(evaluate(f, &second, &at_once), WRITE_VERDICT_REFUSE);
+    second.work_bytes_max = 1;
+    assert_int_equal(evaluate(f, &second, &computed), WRITE_VERDICT_ELSEWHERE);
+    struct write_outcome outcome = compute(f, &second, &computed);
+    second.outcome = &outcome;
+    assert_int_equal(evaluate(f, &second, &computed), WRITE_VERDICT_REFUSE);
+    assert_int_equal(computed.status, at_once.status);
+    assert_int_equal(computed.write_units_milli, at_once.write_units_milli);
+    assert_true(slice_equal(computed.attributes, at_once.attributes));
+}
+
 static void a_dropped_pending_write_is_not_seen_any_more(void **state)
 {
     struct fixture *f = *state;
@@ -450,6 +538,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_put_is_applied_as_it_was_evaluated),
         TEST(a_condition_sees_the_pending_write_and_its_refusal_waits_for_it),
+        TEST(much_work_is_done_elsewhere_and_its_outcome_counts),
+        TEST(an_outcome_counts_only_for_the_version_that_it_was_computed_from),
+        TEST(an_outcome_of_an_earlier_term_does_not_count),
+        TEST(a_computed_refusal_is_as_one_that_was_decided_at_once),
         TEST(a_dropped_pending_write_is_not_seen_any_more),
         TEST(the_newest_of_several_pending_writes_counts),
         TEST(a_repeated_request_is_answered_and_not_written_again),

@@ -1,0 +1,135 @@
+/* From a body's bytes to an operation's parameters: unpacked when it came compressed, read against the model, and all of
+ * that on a worker when it is large. A signature is over the bytes as they came, so nothing is unpacked for somebody who
+ * has not shown who he is. */
+#include <strings.h>
+
+#include "api/http/encoding.h"
+#include "api/json/json.h"
+#include "api/router/offload.h"
+#include "api/router/reading.h"
+
+/* ---- what may happen on a worker ---- */
+
+static void read_parameters(struct request *r)
+{
+    r->read = r->operation->read(r, &r->read_error);
+}
+
+static bool is_json_object(struct slice body)
+{
+    struct json j;
+    json_init(&j, body);
+    return json_peek(&j) == JSON_OBJECT && json_skip(&j) && json_finish(&j);
+}
+
+/* Of somebody who is refused: what is no JSON is said first. */
+static void check_json(struct request *r)
+{
+    r->read = is_json_object(r->body) ? ERR_OK : ERR_SERIALIZATION;
+}
+
+/* ERR_LIMIT: more than bytes_max. */
+static void unpack(struct request *r, size_t bytes_max)
+{
+    buffer_init(&r->unpacked, bytes_max);
+    r->read = http_decode_gzip(r->body, &r->unpacked);
+    if (r->read == ERR_OK)
+        r->body = buffer_view(&r->unpacked);
+    else
+        buffer_deinit(&r->unpacked);
+    if (r->read == ERR_SERIALIZATION)
+        (void)error_set(&r->read_error, ERR_SERIALIZATION, "The request's body is not gzip");
+}
+
+static void unpack_and_read(struct request *r)
+{
+    unpack(r, HTTP_LIMITS_DEFAULT.body_bytes_max);
+    if (r->read == ERR_LIMIT)
+        r->read = ERR_REQUEST_TOO_LARGE;
+    if (r->read == ERR_OK)
+        read_parameters(r);
+}
+
+/* ---- on the loop ---- */
+
+static void go_on(struct request *r)
+{
+    if (r->router->is_closing && r->read == ERR_OK)
+        r->read = ERR_SERVICE_UNAVAILABLE; /* there is nobody left to ask */
+    if (r->refusal.code == ERR_OK)
+        r->operation->run(r);
+    else if (r->read != ERR_OK)
+        answer_error(r, ERR_SERIALIZATION, NULL);
+    else
+        request_refuse(r);
+}
+
+static void on_done(struct request *r, enum err err)
+{
+    if (err == ERR_OK)
+        go_on(r);
+    else
+        answer_error(r, ERR_SERVICE_UNAVAILABLE, NULL);
+}
+
+static void on_unpacked(struct request *r, enum err err)
+{
+    size_t needed = (1 + OFFLOAD_READ_FACTOR) * r->unpacked.length;
+    if (err == ERR_OK && needed < r->charged_bytes)
+        offload_refund(r, r->charged_bytes - needed);
+    on_done(r, err);
+}
+
+/* At once, or by a worker, when there is room for what it needs. */
+static void do_or_offload(struct request *r, void (*work)(struct request *r), size_t needed)
+{
+    if (!offload_is_due(r->body.length)) {
+        work(r);
+        go_on(r);
+    } else if (offload_charge(r, needed)) {
+        offload_run(r, r->deadline_us, work, on_done);
+    } else {
+        answer_error(r, ERR_SERVICE_UNAVAILABLE, NULL);
+    }
+}
+
+/* What is short is tried at once: most that is short stays short. */
+static void read_packed(struct request *r)
+{
+    size_t unpacked = HTTP_LIMITS_DEFAULT.body_bytes_max;
+    if (!offload_is_due(r->body.length)) {
+        unpack(r, WORKERS_BYTES_MIN);
+        if (r->read == ERR_OK)
+            read_parameters(r);
+        if (r->read != ERR_LIMIT) {
+            go_on(r);
+            return;
+        }
+    }
+    if (unpacked / HTTP_DECODE_RATIO_MAX >= r->body.length)
+        unpacked = r->body.length * HTTP_DECODE_RATIO_MAX;
+    if (offload_charge(r, (1 + OFFLOAD_READ_FACTOR) * unpacked))
+        offload_run(r, r->deadline_us, unpack_and_read, on_unpacked);
+    else
+        answer_error(r, ERR_SERVICE_UNAVAILABLE, NULL);
+}
+
+static bool is_word(struct slice text, const char *word)
+{
+    return text.length == strlen(word) && strncasecmp((const char *)text.data, word, text.length) == 0;
+}
+
+void request_read(struct request *r)
+{
+    struct slice encoding = http_request_header(r->http, "content-encoding");
+    r->body = http_request_body(r->http);
+    r->read_error.code = ERR_OK;
+    if (r->refusal.code != ERR_OK)
+        do_or_offload(r, check_json, 0);
+    else if (encoding.length == 0 || is_word(encoding, "identity"))
+        do_or_offload(r, read_parameters, OFFLOAD_READ_FACTOR * r->body.length);
+    else if (is_word(encoding, "gzip"))
+        read_packed(r);
+    else
+        answer_error(r, ERR_SERIALIZATION, "The Content-Encoding is not known: gzip is");
+}
