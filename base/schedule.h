@@ -9,7 +9,7 @@
  * by sessions (sched_autogroup) or cgroups, they count within the group. */
 #pragma once
 
-enum { SCHEDULE_NICE = 10 };
+enum { SCHEDULE_NICE = 15 };
 
 void schedule_wake_soon(void);
 /* Not for a loop's thread. Again: does nothing. */

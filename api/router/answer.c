@@ -36,7 +36,8 @@ static void count(struct request *r, int status)
         metric_increment(&r->router->metrics.refused_caller);
 }
 
-static void respond(struct request *r, int status, struct buffer *body)
+/* content_type: empty for JSON, as it was asked for. */
+static void respond_as(struct request *r, int status, struct slice content_type, struct buffer *body)
 {
     struct http_request *http = r->http;
     count(r, status);
@@ -47,9 +48,19 @@ static void respond(struct request *r, int status, struct buffer *body)
         return;
     }
     request_release(r);
-    const struct http_response response = {.status = status, .body = body};
+    const struct http_response response = {.status = status, .content_type = content_type, .body = body};
     http_respond(http, &response);
     buffer_deinit(body);
+}
+
+static void respond(struct request *r, int status, struct buffer *body)
+{
+    respond_as(r, status, SLICE_EMPTY, body);
+}
+
+void answer_xml(struct request *r, int status, struct buffer *body)
+{
+    respond_as(r, status, SLICE_LITERAL("text/xml"), body);
 }
 
 void answer_json(struct request *r, struct buffer *body)

@@ -4,10 +4,11 @@
  * signature. A body that is long is not read for somebody who has no known key. */
 #include <string.h>
 
+#include "api/router/identity.h"
 #include "api/router/offload.h"
 #include "base/clock.h"
 
-enum { BODY_OF_STRANGERS_MAX = 64 * 1024 };
+enum { BODY_OF_STRANGERS_MAX = 64 * 1024, FORM_BYTES_MAX = 64 * 1024 };
 
 static const char TARGET_PREFIX[] = "DynamoDB_20120810.";
 
@@ -93,7 +94,8 @@ static void read_claim(struct request *r)
 {
     struct router *router = r->router;
     const struct sigv4_request view = signed_view(r);
-    if (sigv4_claim_read(&view, &router->policy, clock_wall_us(), &r->claim, &r->refusal) != ERR_OK)
+    const struct sigv4_policy *policy = r->asks_identity ? &router->identity_policy : &router->policy;
+    if (sigv4_claim_read(&view, policy, clock_wall_us(), &r->claim, &r->refusal) != ERR_OK)
         return;
     const struct catalog_key *key = catalog_find_key(router->catalog, r->claim.access_key_id);
     if (key == NULL) {
@@ -138,7 +140,8 @@ static void respond_not_found(struct http_request *http)
 void request_on_headers(struct http_request *http, void *data)
 {
     struct router *router = data;
-    if (!is_dynamodb_request(http)) {
+    bool asks_identity = identity_is_asked(http);
+    if (!asks_identity && !is_dynamodb_request(http)) {
         respond_not_found(http);
         return;
     }
@@ -147,8 +150,12 @@ void request_on_headers(struct http_request *http, void *data)
         http_respond_error(http, ERR_SERVICE_UNAVAILABLE, NULL);
         return;
     }
+    r->asks_identity = asks_identity;
     read_claim(r);
-    if (r->refusal.code != ERR_OK && announced_length(http) > BODY_OF_STRANGERS_MAX)
+    uint64_t length = announced_length(http);
+    if (asks_identity && length > FORM_BYTES_MAX)
+        answer_error(r, ERR_REQUEST_TOO_LARGE, "");
+    else if (r->refusal.code != ERR_OK && length > BODY_OF_STRANGERS_MAX)
         request_refuse(r);
 }
 
@@ -210,6 +217,10 @@ void request_on_complete(struct http_request *http, void *data)
 {
     struct request *r = http_request_data(http);
     authenticate(r);
+    if (r->asks_identity) {
+        identity_answer(r);
+        return;
+    }
     r->operation = operation_find(target_operation(http));
     if (r->operation == NULL) {
         metric_increment(&r->router->metrics.unknown_operations);

@@ -186,13 +186,15 @@ static enum err start(struct router *r, struct metrics *metrics, struct error *e
     r->verifier = sigv4_verifier_create(SIGNING_KEYS_MAX);
     if (r->catalog == NULL || r->verifier == NULL)
         return ERR_NO_MEMORY;
-    r->service = SLICE_LITERAL("dynamodb");
+    static const struct slice dynamodb = SLICE_LITERAL("dynamodb"), sts = SLICE_LITERAL("sts");
     r->policy = (struct sigv4_policy){
         .region = slice_from_string(r->options.region),
-        .services = &r->service,
+        .services = &dynamodb,
         .service_count = 1,
         .skew_us = SIGV4_SKEW_US,
     };
+    r->identity_policy = r->policy;
+    r->identity_policy.services = &sts;
     return open_peers(r, error);
 }
 

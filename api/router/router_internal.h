@@ -49,7 +49,7 @@ struct router {
     struct http_server *http; /* NULL until the bundle is here */
     struct sigv4_verifier *verifier;
     struct sigv4_policy policy;
-    struct slice service;
+    struct sigv4_policy identity_policy; /* of api/router/identity.h */
     struct peer_set *memds;
     struct peer_set *control;
     struct bundle_follower *follower;
@@ -82,6 +82,7 @@ struct request {
     struct sigv4_refusal refusal; /* code ERR_OK: none yet */
     char tenant_id[TENANT_ID_BYTES];
     struct slice user_name;
+    bool asks_identity; /* api/router/identity.h: no operation of ours */
     const struct operation *operation;
     const struct model_operation *model; /* what the operation's requests look like */
     const char *model_words;             /* of a refusal by the model; NULL: none */
@@ -117,6 +118,8 @@ void request_read(struct request *r);
 /* ---- answer.c: every way to end a request; it is gone afterwards ---- */
 /* 200 with these bytes (taken). */
 void answer_json(struct request *r, struct buffer *body);
+/* These bytes (taken), which are XML. */
+void answer_xml(struct request *r, int status, struct buffer *body);
 /* text NULL: the default sentence. */
 void answer_error(struct request *r, enum err code, const char *text);
 /* An exception by its full __type, as control words it. */

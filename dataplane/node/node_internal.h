@@ -89,8 +89,8 @@ struct replica {
     UT_hash_handle hh;
 };
 
-/* Reads of ranges that are too long for the loop: a few at once, each with a snapshot. */
-enum { RANGES_IN_BACKGROUND = 2, BACKGROUND_THREADS = 3 };
+/* Reads of ranges that are too long for the loop: each loop has a core, so more at once would only stand in the loops' way. */
+enum { RANGES_IN_BACKGROUND = 1, BACKGROUND_THREADS = 2 };
 
 struct range_line {
     struct range_read *first;

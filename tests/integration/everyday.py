@@ -1,21 +1,15 @@
 """What the tours of the everyday API share: tables, and tests/compat/everyday.json, calls with what each client must get."""
 
 import json
-import sys
 
 from .conftest import ROOT, create_table
-
-sys.path.insert(0, str(ROOT / "api/model"))
-
-import compat  # noqa: E402
 
 ITEMS, SCRATCH, LARGE = "everyday-items", "everyday-scratch", "everyday-large"
 COLLECTIONS, ROWS, ROW_BYTES = 4, 15, 300_000  # of LARGE: 18 MB, more than one BatchGetItem gives back
 LARGE_KEYS = [{"pk": {"S": f"p{p}"}, "sk": {"S": f"{row:02}"}} for p in range(COLLECTIONS) for row in range(ROWS)]
 
 BOOK = json.loads((ROOT / "tests/compat/everyday.json").read_text(encoding="utf-8"))
-IS_LEGACY_SERVED = compat.read_states()["Query"].parameters["KeyConditions"].state == "served"
-CALLS = [*BOOK["calls"], *(BOOK["legacy"] if IS_LEGACY_SERVED else [])]
+CALLS = [*BOOK["calls"], *BOOK["legacy"]]
 
 
 def operation_of(call):

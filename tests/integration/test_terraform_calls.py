@@ -1,4 +1,5 @@
-"""Exactly the calls that Terraform's aws_dynamodb_table makes: create, wait, refresh, update, delete. They are signed and sent
+"""Exactly the calls that Terraform's aws_dynamodb_table makes (its provider's first, STS's GetCallerIdentity, is in
+test_identity.py): create, wait, refresh, update, delete. They are signed and sent
 by botocore, but not shaped by its model, which is older than the provider's; nothing is checked or tried again on the way. What
 Terraform looks at in the answers is what is asserted."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tests.faults.kill_client import Client
 from tests.model import compare, generate, model
-from tests.model.values import content, sort_answers
+from tests.model.values import content, read_value, sort_answers
 
 COMBINATIONS = [(partition, sort) for partition in "SNB" for sort in (None, "S", "N", "B")]
 TABLES = 4
@@ -76,17 +76,21 @@ def learn(client, table):
     name, type_name = table.partition
     sort = {table.sort[0]: {table.sort[1]: generate.SORTS[table.sort[1]][1]}} if table.sort else {}
     keys = [{name: {type_name: text}, **sort} for text in generate.PARTITIONS[type_name]]
-    client.settled("BatchWriteItem", RequestItems={table.name: [{"PutRequest": {"Item": key}} for key in keys]})
+    for key in keys:
+        client.settled("PutItem", TableName=table.name, Item=key)
     found = scanned(client, table)
+    if set(found) != {content(read_value(key[name])) for key in keys}:
+        raise LearningError(f"a scan of {table.name} has not the keys that were put: {found}")
     table.order = {key: place for place, key in enumerate(found)}
     for total in generate.TOTALS:
         parts = [scanned(client, table, TotalSegments=total, Segment=segment) for segment in range(total)]
         table.segments[total] = {key: segment for segment, part in enumerate(parts) for key in part}
-        if sorted(sum(parts, [])) != sorted(found) or len(table.order) != len(keys):
+        if sorted(sum(parts, [])) != sorted(found) or len(found) != len(keys):
             raise LearningError(f"{total} segments of {table.name} are not its items, each once: {parts}")
         if any([key for key in found if key in part] != part for part in parts):
             raise LearningError(f"a segment of {table.name} has another order than the scan")
-    client.settled("BatchWriteItem", RequestItems={table.name: [{"DeleteRequest": {"Key": key}} for key in keys]})
+    for key in keys:
+        client.settled("DeleteItem", TableName=table.name, Key=key)
 
 
 class Stream:
