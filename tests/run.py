@@ -53,7 +53,7 @@ def suites(is_long):
               ["build/asan/tests/sim/sim", "--seeds", "20", "--jobs", "2"], 5),
         Suite("model", "random operations over HTTP against a small DynamoDB",
               ["/usr/bin/python3", "-m", "tests.model.campaign", "--operations", "1000000" if is_long else "50000"],
-              120 if is_long else 6),
+              120 if is_long else 10),
         Suite("model-mutants", "routers and nodes with one thing wrong each, found by the suite before",
               ["/usr/bin/python3", "-m", "tests.model.mutants", *([] if is_long else ["--sample"])],
               60 if is_long else 5),

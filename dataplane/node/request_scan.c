@@ -16,7 +16,9 @@
 #include "dataplane/node/range_page.h"
 
 enum {
-    TURN_US = 2 * 1000, /* of one turn of the loop, for all ranges */
+    /* Of one turn of the loop, for all ranges. Queries are mostly short: in the background they would stand back for nothing. */
+    TURN_QUERIES_US = 6 * 1000,
+    TURN_SCANS_US = 2 * 1000,
     LOOP_WORK_BYTES_MAX =
         1024 * 1024, /* of filters on the loop (program_work_bytes), in one slice and on one row */
     SLICE_BYTES = 64 * 1024,
@@ -293,15 +295,15 @@ static void get_in_line(struct range_read *read)
 /* ---- on the loop ---- */
 
 /* Whether this turn has time for a slice. */
-static bool has_turn_time(struct shard *s)
+static bool has_turn_time(const struct range_read *read)
 {
-    struct range_line *line = &s->ranges;
-    uint64_t turn = metric_read(&s->loop->metrics.turns);
+    struct range_line *line = &read->shard->ranges;
+    uint64_t turn = metric_read(&read->shard->loop->metrics.turns);
     if (line->turn != turn) {
         line->turn = turn;
         line->turn_spent_us = 0;
     }
-    return line->turn_spent_us < TURN_US;
+    return line->turn_spent_us < (read->is_narrow ? TURN_QUERIES_US : TURN_SCANS_US);
 }
 
 static enum err read_on_loop(struct range_read *read)
@@ -315,7 +317,7 @@ static enum err read_on_loop(struct range_read *read)
 static void run(struct range_read *read)
 {
     enum err err = ERR_OK;
-    if (!is_done(read) && !is_heavy(&read->page, SLICE_BYTES) && has_turn_time(read->shard))
+    if (!is_done(read) && !is_heavy(&read->page, SLICE_BYTES) && has_turn_time(read))
         err = read_on_loop(read);
     if (err == ERR_OK && !is_done(read)) {
         get_in_line(read);

@@ -131,7 +131,10 @@ static void take_entries(struct group *g, const struct group_message *m)
 {
     uint32_t known = count_known(g, m);
     if (known < m->entry_count) {
-        g->update->err = check_entries(g, m, known);
+        if (m->previous_index + known < g->verified_index)
+            g->update->err = ERR_INVALID; /* a leader's log only grows: no leader says this */
+        else
+            g->update->err = check_entries(g, m, known);
         if (g->update->err != ERR_OK)
             return;
         append_entries(g, m, known);

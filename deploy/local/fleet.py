@@ -57,9 +57,14 @@ def loops_per_node(nodes=3):
 
 
 class Fleet:
-    """The fleet of one SLUICE_HOME. `loops` of each node: of a new fleet; an old one keeps what its home says."""
+    """The fleet of one SLUICE_HOME. `loops` of each node: of a new fleet; an old one keeps what its home says.
 
-    def __init__(self, home, port, binaries, loops=None):
+    shares_session: the processes that are started stay in the caller's session. Where the kernel groups processes by sessions
+    (sched_autogroup), each session is given the same share of the machine, and niceness counts only within one.
+    """
+
+    def __init__(self, home, port, binaries, loops=None, shares_session=False):
+        self.shares_session = shares_session
         self.layout = Layout(Path(home).resolve(), port, binaries)
         self.table = self.layout.path("fleet.json")
         self.layout.loops = self._kept_loops() or loops or loops_per_node()
@@ -139,11 +144,10 @@ class Fleet:
             command = postgres.command(self.layout)
         else:
             Path(process.data_dir).mkdir(parents=True, exist_ok=True)
-        # All in one session: where the kernel groups processes by that (sched_autogroup), niceness only counts within it, and
-        # what one daemon does in the background should give way to the loops of all.
         with open(self._log(name), "ab") as log:
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                     process_group=0, cwd="/")
+                                     start_new_session=not self.shares_session,
+                                     process_group=0 if self.shares_session else None, cwd="/")
         self._record(process, child.pid)
         return True
 

@@ -183,7 +183,8 @@ def run(options, home, port, scratch):
     """One of the kinds of run. Returns (results, summary, what is violated)."""
     plan = QUICK if options.quick else FULL
     binary = Path(options.binaries).resolve() / "sluice-load"
-    sluice = Sluice(binary, home, port, scratch, plan.keys, say, alone=options.loop_turns)
+    sluice = Sluice(binary, home, port, scratch, plan.keys, say, alone=options.loop_turns or options.scans,
+                    in_session=options.scans)
     try:
         if options.idle_groups:
             return measure_idle_groups(sluice, options.idle_groups, say)

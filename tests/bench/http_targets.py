@@ -104,15 +104,18 @@ class HttpTarget:
 
 
 class Sluice(HttpTarget):
-    """A fleet: the one that runs in SLUICE_HOME, or, when none does or `alone`, one of our own below `scratch`."""
+    """A fleet: the one that runs in SLUICE_HOME, or, when none does or `alone`, one of our own below `scratch`.
 
-    def __init__(self, binary, home, port, scratch, keys, say, alone=False):
+    in_session: then with us in one session, so that what stands back in one process does so for all of them.
+    """
+
+    def __init__(self, binary, home, port, scratch, keys, say, alone=False, in_session=False):
         fleet = Fleet(home, port, Path(binary).parent)
         rows = fleet.rows()
         self.is_ours = alone or not any(row["role"] == "router" and is_alive(row["pid"]) for row in rows)
         if self.is_ours:
             say("starting a fleet for this run")
-            fleet = Fleet(scratch / "fleet", free_port(port + 100), Path(binary).parent)
+            fleet = Fleet(scratch / "fleet", free_port(port + 100), Path(binary).parent, shares_session=in_session)
         self.fleet = fleet
         if self.is_ours:
             try:

@@ -56,7 +56,7 @@ def run_stream(address, key, seed, operations, stop, results):
         stream.prepare()
         stream.run(operations, stop.is_set)
     except LearningError as error:
-        stream.outcome.difference = "segments"
+        stream.outcome.difference = "first scan"
         stream.outcome.mismatch = f"seed {seed}, before its first operation: {error}"
     except Exception as error:  # whatever it is belongs into the report
         stream.outcome.mismatch = f"seed {seed}, operation {stream.outcome.done}: {type(error).__name__}: {error}"

@@ -128,7 +128,7 @@ MUTANTS = {
                                   "if_not_exists finds what the same update sets"),
     "zero-stretches-sums": (I + "number.c", "if (x.count == 0)\n        x.exponent = y.exponent;", "", NODE,
                             "0 + 1E-130 has too many digits"),
-    "exponent-limit-of-sums": (I + "number.c", "*ret_sum = number_zero();\n        return NUMBER_OK;",
+    "sum-of-zero-refused": (I + "number.c", "*ret_sum = number_zero();\n        return NUMBER_OK;",
                                "*ret_sum = number_zero();\n        return NUMBER_UNDERFLOW;", NODE, "a sum of 0 is refused"),
     "remove-creates-item": (X + "update.c", "checked by program_open */\n    }\n    return false;",
                             "checked by program_open */\n    }\n    return true;", NODE, "REMOVE makes an item where none is"),

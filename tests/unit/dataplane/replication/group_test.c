@@ -389,6 +389,35 @@ static void messages_for_another_replica_id_are_refused(void **state)
                      ERR_INVALID);
 }
 
+/* A leader of term 7 that has said what follows entry 1, and then says otherwise. */
+static void a_leader_that_contradicts_itself_is_refused(void **state)
+{
+    struct cluster *c = *state;
+    elect_first(c);
+    const struct group_entry first[] = {{2, slice_make(c->write, 1)}, {2, slice_make(c->write, 1)}};
+    const struct group_entry other[] = {{3, slice_make(c->write, 1)}};
+    struct group_message append = {.kind = MESSAGE_APPEND,
+                                   .from_replica = 3,
+                                   .from_node = 3,
+                                   .to_replica = 2,
+                                   .term = 7,
+                                   .incarnation = 1,
+                                   .previous_index = 1,
+                                   .previous_term = 1,
+                                   .entries = first,
+                                   .entry_count = 2};
+    assert_int_equal(step(c, 2, (struct group_event){.kind = GROUP_EVENT_MESSAGE, .message = &append}),
+                     ERR_OK);
+    assert_int_equal(group_status(c->replicas[1].group).last_index, 3);
+    append.entries = other;
+    append.entry_count = 1;
+    append.commit_index = 3;
+    assert_int_equal(step(c, 2, (struct group_event){.kind = GROUP_EVENT_MESSAGE, .message = &append}),
+                     ERR_INVALID);
+    assert_int_equal(group_status(c->replicas[1].group).last_index, 3);
+    assert_int_equal(group_status(c->replicas[1].group).commit_index, 1);
+}
+
 /* ---- Membership and transfer ---- */
 
 static enum err change(struct cluster *c, enum membership_change_kind kind, uint64_t version, uint32_t number,
@@ -492,6 +521,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(proposals_are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_idle_group_is_silent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(messages_for_another_replica_id_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_leader_that_contradicts_itself_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_newcomer_learns_and_is_promoted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_leadership_is_handed_over_without_waiting_for_the_lease, set_up,
                                         tear_down),
