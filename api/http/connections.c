@@ -1,6 +1,8 @@
 /* Connections and their time. Inside libmicrohttpd they are opaque; from outside we hold the socket, and ending a
  * connection means shutting the socket down and letting libmicrohttpd find out. */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <utlist.h>
 
@@ -10,8 +12,10 @@
 #include "base/memory.h"
 
 enum {
-    LOOK_AFTER_US = 250000,   /* clients that wait longer are looked after */
-    CLOSING_SEND_US = 1000000 /* a closing server lets answers go out for this long */
+    LOOK_AFTER_US = 250000,    /* clients that wait longer are looked after */
+    CLOSING_SEND_US = 1000000, /* a closing server lets answers go out for this long */
+    STALLED_US = 2000000, /* a client that takes less than so many bytes of a large answer in this time */
+    STALLED_BYTES = 64 * 1024, /* makes way when others want the room */
 };
 
 static const char REPLY_TIMEOUT[] =
@@ -61,7 +65,7 @@ void http_connection_move(struct http_connection *c, enum http_connection_state 
     struct http_server *s = c->server;
     DL_DELETE(s->connections[c->state], c);
     c->state = state;
-    c->since_us = clock_boot_us();
+    c->since_us = c->progress_us = clock_boot_us();
     DL_APPEND(s->connections[state], c);
 }
 
@@ -137,6 +141,53 @@ static void cancel_gone(struct http_server *s, uint64_t now_us)
     }
 }
 
+/* ---- clients that do not take their answers ---- */
+
+STATIC_ASSERT(sizeof(struct tcp_info) == 104, "where the kernel's struct goes on");
+
+/* What the other side has acknowledged: what is still in our kernel's hands is not taken. */
+static uint64_t taken_bytes(const struct http_connection *c)
+{
+    struct {
+        struct tcp_info first; /* as far as the C library knows it */
+        uint64_t pacing_rate;
+        uint64_t pacing_rate_max;
+        uint64_t bytes_acked;
+    } info = {.bytes_acked = 0};
+    socklen_t length = sizeof(info);
+    return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 ? info.bytes_acked : 0;
+}
+
+static void note_progress(struct http_server *s, uint64_t now_us)
+{
+    struct http_connection *c;
+    DL_FOREACH(s->connections[HTTP_SENDING], c)
+    {
+        uint64_t taken = c->request->reply_charged > 0 ? taken_bytes(c) : 0;
+        if (taken < c->taken_bytes + STALLED_BYTES)
+            continue;
+        c->taken_bytes = taken;
+        c->progress_us = now_us;
+    }
+}
+
+/* Their memory goes when libmicrohttpd finds out, in this turn of the loop or the next. */
+void http_connections_make_room(struct http_server *s, size_t bytes)
+{
+    uint64_t now_us = clock_boot_us();
+    struct http_connection *c;
+    DL_FOREACH(s->connections[HTTP_SENDING], c)
+    {
+        if (http_response_has_room(s, bytes))
+            return;
+        if (c->is_cut || c->request->reply_charged == 0 || c->progress_us + STALLED_US > now_us)
+            continue;
+        metric_increment(&s->metrics.cut_stalled);
+        http_connection_cut(c, NULL);
+        http_response_discharge(c->request);
+    }
+}
+
 void http_connections_sweep(struct http_server *s)
 {
     uint64_t now_us = clock_boot_us();
@@ -144,6 +195,7 @@ void http_connections_sweep(struct http_server *s)
     cut_old(s, HTTP_IDLE, now_us, s->limits.idle_timeout_us, NULL);
     cut_old(s, HTTP_RECEIVING, now_us, s->limits.request_timeout_us, REPLY_TIMEOUT);
     cut_old(s, HTTP_SENDING, now_us, sending_us, NULL);
+    note_progress(s, now_us);
     cut_gone(s, now_us);
     cancel_gone(s, now_us);
 }

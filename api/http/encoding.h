@@ -9,8 +9,6 @@ enum http_encoding { HTTP_IDENTITY, HTTP_GZIP, HTTP_DEFLATE };
 enum {
     /* DynamoDB compresses answers that are longer than this, for those who ask. */
     HTTP_ENCODE_BYTES_MIN = 4 * 1024,
-    /* No compressed body becomes longer than so many times its length. */
-    HTTP_DECODE_RATIO_MAX = 1032,
 };
 
 /* What a client asks for in Accept-Encoding: gzip before deflate, neither with q=0; else identity. */

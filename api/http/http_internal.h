@@ -29,7 +29,9 @@ struct http_connection {
     struct http_connection *prev; /* in its state's list */
     struct http_connection *next;
     enum http_connection_state state;
-    uint64_t since_us; /* in this state */
+    uint64_t since_us;    /* in this state */
+    uint64_t progress_us; /* when its client last took a fair part of a large answer, */
+    uint64_t taken_bytes; /* and what it had taken then, of all answers */
     int fd;
     bool has_served; /* at least one request */
     bool is_cut;     /* shut down by us, its end is on the way */
@@ -116,6 +118,8 @@ void http_connection_cut(struct http_connection *c, const char *reply);
 /* Cut off those whose time is up, look whether clients that wait are still there. */
 void http_connections_sweep(struct http_server *s);
 void http_connections_drain(struct http_server *s);
+/* Cut off those whose clients do not take their large answers, until there is room for one of so many bytes. */
+void http_connections_make_room(struct http_server *s, size_t bytes);
 
 /* handler.c: libmicrohttpd's callbacks for a request. */
 void *http_handler_begin(void *data, const char *uri, struct MHD_Connection *mhd);
@@ -136,6 +140,10 @@ void http_request_drop_body(struct http_request *r);
 
 /* response.c: the answer has gone out, or never will. */
 void http_response_release(struct http_request *r);
+/* It does not count against the budget any more. */
+void http_response_discharge(struct http_request *r);
+/* For another large answer. */
+bool http_response_has_room(const struct http_server *s, size_t bytes);
 
 /* builtin.c: health and CORS. True when answered. */
 bool http_builtin_answer(struct http_request *r);

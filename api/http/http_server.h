@@ -11,7 +11,8 @@
  * A request exists from on_headers until http_respond, which must be called exactly once for each request, also
  * for one whose client has gone. Within these limits a client gets no further:
  *   bytes of one body (also chunked)   413            bytes of all bodies together     503
- *                                                     bytes of all large answers       503
+ *                                                     bytes of all large answers       503, and who does not
+ *                                                                                      take its own is cut off
  *   head and body not here in time     408            bytes of the head                431 (libmicrohttpd)
  *   connections                        not accepted   idle between requests            closed
  * Bytes that are not HTTP get libmicrohttpd's own reply. The server answers `GET /` (health) and `OPTIONS`

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 #include <zlib.h>
 
 #include "api/http/http_internal.h"
@@ -78,6 +79,9 @@ static void choose_type(const struct http_request *r, const struct http_response
         return;
     if (type.length == 0) {
         struct slice asked = http_request_header(r, "content-type");
+        const uint8_t *parameters = asked.length > 0 ? memchr(asked.data, ';', asked.length) : NULL;
+        if (parameters != NULL)
+            asked.length = (size_t)(parameters - asked.data);
         type = slice_equal_string(asked, JSON) ? asked : SLICE_LITERAL(JSON_1_0);
     }
     snprintf(to, TYPE_BYTES, "%.*s", SLICE_PRINTF(type));
@@ -185,6 +189,16 @@ static void charge(struct http_request *r, size_t bytes)
     metric_set(&s->metrics.reply_bytes, s->reply_bytes);
 }
 
+void http_response_discharge(struct http_request *r)
+{
+    charge(r, 0);
+}
+
+bool http_response_has_room(const struct http_server *s, size_t bytes)
+{
+    return bytes <= s->limits.reply_budget_bytes - s->reply_bytes;
+}
+
 void http_response_release(struct http_request *r)
 {
     charge(r, 0);
@@ -198,7 +212,8 @@ static bool has_room(struct http_request *r, const struct http_response *respons
 {
     struct http_server *s = r->server;
     size_t bytes = response->body->length;
-    if (bytes <= s->limits.reply_budget_bytes - s->reply_bytes) {
+    http_connections_make_room(s, bytes);
+    if (http_response_has_room(s, bytes)) {
         charge(r, bytes);
         return true;
     }

@@ -5,6 +5,14 @@
 #include "base/buffer.h"
 #include "dataplane/item/size.h"
 
+enum {
+    /* Nothing has more JSON for its bytes than a number of one or two digits in a set, 1E-130 for instance: two bytes as
+     * DynamoDB counts, 132 digits, quotes and a comma. */
+    JSON_BYTES_OF_TWO_MAX = 135,
+    /* Of json_write_item, for an item within ITEM_BYTES_MAX: 26.4 MiB. */
+    ITEM_JSON_BYTES_MAX = ITEM_BYTES_MAX / 2 * JSON_BYTES_OF_TWO_MAX + 2,
+};
+
 struct json_writer {
     struct buffer *to;
     /* Leave alone. */

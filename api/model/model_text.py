@@ -1,4 +1,4 @@
-"""Reads the language of dynamodb.model; for embed.py and for docs/compat.py."""
+"""Reads the language of dynamodb.model; for embed.py and for compat.py."""
 
 from dataclasses import dataclass, field
 

@@ -5,8 +5,11 @@
 
 enum {
     BATCH_ITEMS_BYTES_MAX = 16 * 1000 * 1000, /* of a BatchGetItem's items, projected: 52 of 300 KB */
-    BATCH_JSON_BYTES_MAX = 24 * 1024 * 1024,  /* of the same as JSON, where binaries and numbers are longer */
-    BATCH_REPLY_BYTES_MAX = 32 * 1024 * 1024,
+    /* Of the same as JSON, where binaries and numbers are longer; one item may have more. */
+    BATCH_JSON_BYTES_MAX = 24 * 1024 * 1024,
+    /* With the item that turns out to have no room. What is unprocessed is not longer than it was in the request, but
+     * for the numbers in keys. */
+    BATCH_REPLY_BYTES_MAX = BATCH_JSON_BYTES_MAX + ITEM_JSON_BYTES_MAX + 18 * 1024 * 1024,
 };
 
 static bool has_unprocessed(const struct batch *b, const struct batch_table *table)
@@ -64,7 +67,7 @@ static void write_writes(struct json_writer *w, const struct batch *b, const str
         json_write_name(w, entry->operation == ITEM_PUT ? "PutRequest" : "DeleteRequest");
         json_write_object_begin(w);
         json_write_name(w, entry->operation == ITEM_PUT ? "Item" : "Key");
-        json_write_item(w, entry->item);
+        json_write_raw(w, entry->given);
         json_write_object_end(w);
         json_write_object_end(w);
     }
@@ -104,7 +107,7 @@ static enum err project(struct batch *b, const struct batch_table *table, struct
     return ERR_OK;
 }
 
-/* What has no room is unprocessed after all. */
+/* What has no room is unprocessed after all. The first item always has. */
 static enum err write_found(struct json_writer *w, struct batch *b, struct batch_entry *entry)
 {
     struct json_writer before = *w;
@@ -114,7 +117,8 @@ static enum err write_found(struct json_writer *w, struct batch *b, struct batch
     json_write_item(w, item);
     size_t json_bytes = b->json_bytes + w->to->length - length;
     size_t item_bytes = b->item_bytes + item_size_bytes(item);
-    if (json_bytes <= BATCH_JSON_BYTES_MAX && item_bytes <= BATCH_ITEMS_BYTES_MAX) {
+    bool is_first = b->json_bytes == 0;
+    if (is_first || (json_bytes <= BATCH_JSON_BYTES_MAX && item_bytes <= BATCH_ITEMS_BYTES_MAX)) {
         b->json_bytes = json_bytes;
         b->item_bytes = item_bytes;
         return ERR_OK;

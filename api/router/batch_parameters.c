@@ -103,6 +103,16 @@ static enum err read_gets(struct reading *at, struct batch_parameters *b, struct
     return json_has_failed(at->json) ? field_syntax_error(at->error) : ERR_OK;
 }
 
+/* Its text is kept, too: as JSON of ours the writes of one body could take 240 MB, for numbers are printed in full. */
+static enum err read_written(struct reading *at, struct batch_entry *entry)
+{
+    (void)json_peek(at->json);
+    const uint8_t *begin = json_position(at->json);
+    TRY(reading_item(at, "", &entry->is_item_given, &entry->item));
+    entry->given = slice_make(begin, (size_t)(json_position(at->json) - begin));
+    return ERR_OK;
+}
+
 /* {"Item": ...} or {"Key": ...} */
 static enum err read_action(struct reading *at, struct batch_entry *entry, enum item_operation operation)
 {
@@ -116,7 +126,7 @@ static enum err read_action(struct reading *at, struct batch_entry *entry, enum 
     }
     while (is_present && json_object_next(at->json, &name)) {
         if (json_string_equals(name, operation == ITEM_PUT ? "Item" : "Key"))
-            TRY(reading_item(at, "", &entry->is_item_given, &entry->item));
+            TRY(read_written(at, entry));
         else
             TRY(reading_skip(at));
     }

@@ -29,6 +29,7 @@ struct batch_entry {
     bool is_item_given;
     unsigned action_count; /* of a write: PutRequest, DeleteRequest that were there */
     struct slice item;     /* item or key, encoded */
+    struct slice given;    /* of a write: the same as it stands in the body */
     struct buffer key;     /* the row's */
     bool is_done;
     struct slice found; /* by BatchGetItem, as the node sent it; data NULL: nothing */

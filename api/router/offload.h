@@ -10,7 +10,8 @@
 #include "api/router/router_internal.h"
 
 enum {
-    /* Of all requests together, beside bodies and answers. */
+    /* Of all requests together, beside bodies, answers, and the bodies that are being read: WORKERS_RUNNING_MAX, and as
+     * many that have just been. */
     OFFLOAD_BUDGET_BYTES = 512 * 1024 * 1024,
     /* A large body takes so many times its length: its parts encoded, the builder that encodes them, what of it is
      * told as unprocessed. */
@@ -24,7 +25,7 @@ static inline bool offload_is_due(size_t bytes)
     return bytes > WORKERS_BYTES_MIN;
 }
 
-/* Until the request ends. False: over the budget. */
+/* On the loop; until the request ends. False: over the budget. */
 bool offload_charge(struct request *r, size_t bytes) MUST_CHECK;
 void offload_refund(struct request *r, size_t bytes);
 

@@ -64,39 +64,33 @@ static void go_on(struct request *r)
         request_refuse(r);
 }
 
-static void on_done(struct request *r, enum err err)
+/* In line a body takes no more than it has, and what it took to read is known now: nobody's bodies are refused for what
+ * others' might become. What could not be read goes at once. */
+static void on_work(struct request *r, enum err err)
 {
-    if (err == ERR_OK)
-        go_on(r);
-    else
+    size_t held = OFFLOAD_READ_FACTOR * r->body.length + r->unpacked.length;
+    if (err != ERR_OK) {
         answer_error(r, ERR_SERVICE_UNAVAILABLE, NULL);
+        return;
+    }
+    if (r->refusal.code == ERR_OK && r->read == ERR_OK && !offload_charge(r, held))
+        r->read = ERR_SERVICE_UNAVAILABLE;
+    go_on(r);
 }
 
-static void on_unpacked(struct request *r, enum err err)
+static void do_or_offload(struct request *r, void (*work)(struct request *r))
 {
-    size_t needed = (1 + OFFLOAD_READ_FACTOR) * r->unpacked.length;
-    if (err == ERR_OK && needed < r->charged_bytes)
-        offload_refund(r, r->charged_bytes - needed);
-    on_done(r, err);
-}
-
-/* At once, or by a worker, when there is room for what it needs. */
-static void do_or_offload(struct request *r, void (*work)(struct request *r), size_t needed)
-{
-    if (!offload_is_due(r->body.length)) {
+    if (offload_is_due(r->body.length)) {
+        offload_run(r, r->deadline_us, work, on_work);
+    } else {
         work(r);
         go_on(r);
-    } else if (offload_charge(r, needed)) {
-        offload_run(r, r->deadline_us, work, on_done);
-    } else {
-        answer_error(r, ERR_SERVICE_UNAVAILABLE, NULL);
     }
 }
 
 /* What is short is tried at once: most that is short stays short. */
 static void read_packed(struct request *r)
 {
-    size_t unpacked = HTTP_LIMITS_DEFAULT.body_bytes_max;
     if (!offload_is_due(r->body.length)) {
         unpack(r, WORKERS_BYTES_MIN);
         if (r->read == ERR_OK)
@@ -106,12 +100,7 @@ static void read_packed(struct request *r)
             return;
         }
     }
-    if (unpacked / HTTP_DECODE_RATIO_MAX >= r->body.length)
-        unpacked = r->body.length * HTTP_DECODE_RATIO_MAX;
-    if (offload_charge(r, (1 + OFFLOAD_READ_FACTOR) * unpacked))
-        offload_run(r, r->deadline_us, unpack_and_read, on_unpacked);
-    else
-        answer_error(r, ERR_SERVICE_UNAVAILABLE, NULL);
+    offload_run(r, r->deadline_us, unpack_and_read, on_work);
 }
 
 static bool is_word(struct slice text, const char *word)
@@ -124,10 +113,13 @@ void request_read(struct request *r)
     struct slice encoding = http_request_header(r->http, "content-encoding");
     r->body = http_request_body(r->http);
     r->read_error.code = ERR_OK;
-    if (r->refusal.code != ERR_OK)
-        do_or_offload(r, check_json, 0);
-    else if (encoding.length == 0 || is_word(encoding, "identity"))
-        do_or_offload(r, read_parameters, OFFLOAD_READ_FACTOR * r->body.length);
+    bool is_plain = encoding.length == 0 || is_word(encoding, "identity");
+    if (r->refusal.code != ERR_OK && !is_plain)
+        request_refuse(r); /* whether there is JSON inside is not for strangers */
+    else if (r->refusal.code != ERR_OK)
+        do_or_offload(r, check_json);
+    else if (is_plain)
+        do_or_offload(r, read_parameters);
     else if (is_word(encoding, "gzip"))
         read_packed(r);
     else

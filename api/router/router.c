@@ -212,6 +212,7 @@ enum err router_create(struct loop *loop, struct metrics *metrics, const struct 
     random_init(&r->random, seed);
     reading_scratch_init(&r->scratch);
     workers_init(&r->workers, loop, OFFLOAD_BUDGET_BYTES);
+    page_line_init(&r->page_line, loop, r->options.long_pages);
     TRY(start(r, metrics, error));
     *ret_router = r;
     return ERR_OK;
@@ -229,6 +230,7 @@ void router_close(struct router *r)
 {
     r->is_closing = true;
     bundle_follower_stop(r->follower);
+    page_line_close(&r->page_line);
     item_client_destroy(r->items); /* answers what waits for nodes */
     peer_set_close(r->control, NULL, NULL);
     peer_set_close(r->memds, NULL, NULL);

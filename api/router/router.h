@@ -23,6 +23,7 @@ struct router_options {
     const char *memds; /* "host:port,..." */
     const char *control;
     uint64_t request_us;           /* for one item request, retries included */
+    unsigned long_pages;           /* of Query and Scan at once; the others wait (api/router/page_line.h) */
     void (*on_ready)(void *data);  /* keys and tables are known, the port is open */
     void (*on_failed)(void *data); /* the port cannot be opened */
     void *data;

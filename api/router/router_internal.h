@@ -5,6 +5,7 @@
 #include "api/json/json_writer.h"
 #include "api/model/request.h"
 #include "api/router/catalog.h"
+#include "api/router/page_line.h"
 #include "api/router/router.h"
 #include "api/sigv4/verify.h"
 #include "base/arena.h"
@@ -23,7 +24,7 @@ enum {
     REQUEST_ARENA_BLOCK = 16 * 1024,
     REQUEST_ARENA_MAX = 64 * 1024 * 1024, /* a 16 MiB body, unescaped and encoded, with room */
     REQUEST_POOL_MAX = 512,
-    REPLY_BYTES_MAX = 17 * 1024 * 1024,
+    REPLY_BYTES_MAX = ITEM_JSON_BYTES_MAX + 1024 * 1024, /* any one item, and what is said around it */
     VALUES_BYTES_MAX =
         17 * 1024 * 1024, /* all that a body can hold: expressions say what is too much for them */
     REQUEST_ID_BYTES = 16,
@@ -57,6 +58,7 @@ struct router {
     unsigned lookup_turn; /* which MemDS is asked first */
     struct random random;
     struct workers workers;
+    struct page_line page_line;
     struct reading_scratch scratch; /* the loop's: of bodies that are read on it, so it stays small */
     struct request *pool;
     unsigned pool_count;

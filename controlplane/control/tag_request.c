@@ -18,6 +18,16 @@ static const struct tag_form tag_forms[] = {
     [TAG_REMOVE] = {"UntagResource", "TagKeys", "Atleast one Tag Key needs to be provided as Input."},
 };
 
+/* The model counts characters, so there may be more bytes than have room. */
+static enum err refuse_arn(const char *arn, struct answer *answer)
+{
+    char shown[TAGGED_ARN_BYTES_MAX + 1];
+    (void)snprintf(shown, sizeof shown, "%s", arn); /* cut */
+    error_cut_text(shown, sizeof shown);
+    return answer_refuse(answer, ERR_VALIDATION, "Invalid TableArn: Invalid ResourceArn provided as input %s",
+                         shown);
+}
+
 static enum err read_arn(const json_t *request, const struct table_scope *scope,
                          struct tag_request *ret_request, bool *ret_is_foreign, struct answer *answer)
 {
@@ -27,8 +37,7 @@ static enum err read_arn(const json_t *request, const struct table_scope *scope,
     const char *name = request_name_in_arn(arn, scope, ret_is_foreign);
     if (name == NULL || name[0] == '\0' || strlen(name) > TABLE_NAME_BYTES_MAX ||
         strlen(arn) >= sizeof ret_request->arn)
-        return answer_refuse(answer, ERR_VALIDATION,
-                             "Invalid TableArn: Invalid ResourceArn provided as input %.1283s", arn);
+        return refuse_arn(arn, answer);
     (void)snprintf(ret_request->name, sizeof ret_request->name, "%s", name); /* lengths were checked */
     (void)snprintf(ret_request->arn, sizeof ret_request->arn, "%s", arn);
     return ERR_OK;

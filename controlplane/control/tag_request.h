@@ -3,12 +3,14 @@
 
 #include "controlplane/control/table_request.h"
 
+enum { TAGGED_ARN_BYTES_MAX = 1283 };
+
 enum tag_operation { TAG_LIST, TAG_ADD, TAG_REMOVE };
 
 struct tag_request {
     enum tag_operation operation;
     char name[TABLE_NAME_BYTES_MAX + 1]; /* the table's */
-    char arn[1284];
+    char arn[TAGGED_ARN_BYTES_MAX + 1];
     const json_t *list; /* Tags or TagKeys, borrowed from the request; NULL for TAG_LIST */
 };
 

@@ -11,6 +11,7 @@
 
 enum {
     ATTEMPT_US = 1000 * 1000,
+    LONG_ATTEMPTS = 4, /* as long, when the node has said that it computes longer */
     REFRESH_US = 1000 * 1000,
     RETRY_US_FIRST = 2 * 1000,
     RETRY_US_MAX = 50 * 1000,
@@ -345,6 +346,10 @@ static void on_verdict(struct item_call *call, struct item_verdict v)
     case SLUICE__DATAPLANE__STATUS__UNKNOWN:
         on_refusal(call, ERR_UNKNOWN_OUTCOME);
         return;
+    case SLUICE__DATAPLANE__STATUS__TIME_SHORT:
+        metric_increment(&metrics->retries_not_applied);
+        call->takes_long = true;
+        break;
     default:
         metric_increment(&metrics->retries_not_applied);
         break;
@@ -396,7 +401,7 @@ static void ask(struct item_call *call, const struct route *route, const struct 
                 uint64_t now_us)
 {
     struct item_client *c = call->client;
-    uint64_t attempt_us = c->options.attempt_us;
+    uint64_t attempt_us = c->options.attempt_us * (call->takes_long ? LONG_ATTEMPTS : 1);
     if (now_us + attempt_us > call->deadline_us)
         attempt_us = call->deadline_us - now_us;
     call->attempts++;

@@ -95,6 +95,7 @@ struct item_call {
     uint64_t asked_replica_id;
     bool may_be_applied;
     bool is_attempt_unanswered; /* an attempt went out and nobody said what became of it */
+    bool takes_long;            /* a node has said so: its attempts get more time */
     bool waits_for_route;
     bool is_looked_up; /* its key is in the look-up under way */
 };

@@ -37,8 +37,8 @@ static bool find_path(struct condition_run *run, uint16_t path, struct value_vie
     return result == PATH_FOUND;
 }
 
-/* DynamoDB, size(): "If the attribute is of type String, size returns the length of the string" - counted as
- * UTF-16 code units, as DynamoDB's clones that were compared with it do. */
+/* DynamoDB, size(): "If the attribute is of type String, size returns the length of the string" - counted in
+ * code units of UTF-16, as Java's strings have it. */
 static int64_t string_length(struct slice text)
 {
     int64_t units = 0;

@@ -89,16 +89,34 @@ struct replica {
     UT_hash_handle hh;
 };
 
-/* Reads of ranges that are too long for the loop: each loop has a core, so more at once would only stand in the loops' way. */
-enum { RANGES_IN_BACKGROUND = 1, BACKGROUND_THREADS = 2 };
-
+/* Reads of ranges that are too long for the loop, each with a snapshot. */
 struct range_line {
     struct range_read *first;
     struct range_read *last;
     uint32_t waiting;
     uint32_t in_background;
-    uint64_t turn; /* of the loop, in which the loop itself has read ranges for so long: */
-    uint64_t turn_spent_us;
+};
+
+/* Writes that are too much work for the loop, likewise (request_compute.c). */
+struct computation_line {
+    struct computing *first;
+    struct computing *last;
+    uint32_t waiting;
+    uint32_t in_background;
+};
+
+/* Each kind has a thread of its own, so that neither waits for the other; each loop has a core, so more at once would only
+ * stand in the loops' way. */
+enum {
+    RANGES_IN_BACKGROUND = 1,
+    COMPUTATIONS_IN_BACKGROUND = 1,
+    BACKGROUND_THREADS = RANGES_IN_BACKGROUND + COMPUTATIONS_IN_BACKGROUND,
+};
+
+/* What a turn of the loop has given to ranges and expressions (shard_turn_spent_us). */
+struct turn_time {
+    uint64_t turn;
+    uint64_t spent_us; /* in that one */
 };
 
 /* A replica that is gone, on its way to the reports. */
@@ -162,9 +180,10 @@ struct shard {
     struct random random;      /* of the flushes' times */
     struct flushing *flushing; /* NULL: none is under way */
     uint64_t drain_until_us;
+    struct turn_time turn_time;
     struct range_line ranges;
-    struct background background; /* for them, and for */
-    uint32_t computations;        /* of writes, under way: request_compute.c */
+    struct computation_line computations;
+    struct background background; /* for both */
     struct shard_signal drain, drained, close, tick;
     atomic_bool is_tick_under_way;
 
@@ -281,6 +300,9 @@ void shard_close(struct shard *s);
 /* Its thread has ended, and its loop, if that ran. */
 void shard_destroy(struct shard *s);
 void shard_tick(struct shard *s);
+/* Time that this turn of its loop has given to ranges and expressions. Beyond what a kind of work may take, it goes elsewhere. */
+uint64_t shard_turn_spent_us(struct shard *s);
+void shard_turn_spend(struct shard *s, uint64_t us);
 
 /* ---- shard_create.c ---- */
 /* The replicas that one answer of control creates; they share a flush of the store. NULL without memory. */

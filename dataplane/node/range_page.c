@@ -33,7 +33,6 @@ static enum err add(struct range_page *page, struct slice key, struct slice stor
     if (page->has_filter) {
         arena_reset(&page->scratch);
         TRY(condition_evaluate(&page->filter, envelope.body, &page->scratch, &is_match));
-        page->work_bytes += program_work_bytes(&page->filter, envelope.body.length);
     }
     page->evaluated_count++;
     page->evaluated_bytes += item_size_bytes(envelope.body);
@@ -48,7 +47,6 @@ static enum err add(struct range_page *page, struct slice key, struct slice stor
 bool range_page_add(struct range_page *page, struct slice key, struct slice stored)
 {
     page->err = add(page, key, stored);
-    page->is_full = page->evaluated_count >= page->items_max || page->evaluated_bytes >= page->bytes_max ||
-                    page->work_bytes >= RANGE_WORK_BYTES_MAX;
+    page->is_full = page->evaluated_count >= page->items_max || page->evaluated_bytes >= page->bytes_max;
     return page->err == ERR_OK && !page->is_full;
 }

@@ -7,10 +7,7 @@
 #include "base/error.h"
 #include "dataplane/expression/program.h"
 
-enum {
-    RANGE_WORK_BYTES_MAX = 32 * 1024 * 1024, /* that filters look at for one answer: at 5 ns each 0.16 s */
-    RANGE_PAYLOAD_BYTES_MAX = 8 * 1024 * 1024,
-};
+enum { RANGE_PAYLOAD_BYTES_MAX = 8 * 1024 * 1024 };
 
 struct range_page {
     /* Set before the first row. */
@@ -23,7 +20,6 @@ struct range_page {
     uint32_t evaluated_count;
     uint32_t matched_count;
     uint64_t evaluated_bytes;
-    uint64_t work_bytes;
     struct buffer items; /* of those that match: varint length, bytes */
     struct buffer last_key;
     struct arena scratch; /* of one row's filter */

@@ -21,6 +21,8 @@ enum {
     TURN_SCANS_US = 2 * 1000,
     LOOP_WORK_BYTES_MAX =
         1024 * 1024, /* of filters on the loop (program_work_bytes), in one slice and on one row */
+    CLOCKED_WORK_BYTES = 16 * 1024, /* of a filter on one row: after more than that the clock is looked at */
+    LOOP_FILTER_BYTES_MAX = 64 * 1024, /* of a filter that the loop opens, at up to 9 ns each */
     SLICE_BYTES = 64 * 1024,
     BACKGROUND_US = 100 * 1000,
     WAITING_MAX = 256,
@@ -47,7 +49,10 @@ struct range_read {
     struct buffer rest;
     struct buffer row; /* that was put back, as a bound of what is left */
     bool is_put_back;
+    uint64_t until_us; /* costly rows end a slice then */
     struct range_page page;
+    bool is_filter_open; /* or there is none */
+    size_t filter_bytes;
     uint8_t filter[];
 };
 
@@ -100,6 +105,11 @@ static void answer(struct range_read *read)
 static void fail(struct range_read *read, enum err err)
 {
     struct replica *r = read->replica;
+    if (err == ERR_INVALID) { /* the filter */
+        metric_increment(&read->shard->metrics.messages_malformed);
+        wire_refuse(read->call, ERR_INVALID);
+        return;
+    }
     if (err == ERR_NO_MEMORY) {
         refuse(read->shard, read->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return;
@@ -125,10 +135,19 @@ static void destroy(struct range_read *read)
 
 /* ---- slices ---- */
 
-/* A filter that would look at so many bytes, of a row or of all rows of a slice, is not for the loop. */
-static bool is_heavy(const struct range_page *page, size_t bytes)
+static enum err open_filter(struct range_read *read)
 {
-    return page->has_filter && program_work_bytes(&page->filter, bytes) > LOOP_WORK_BYTES_MAX;
+    if (read->is_filter_open)
+        return ERR_OK;
+    TRY(program_open(slice_make(read->filter, read->filter_bytes), PROGRAM_CONDITION, &read->page.filter));
+    read->is_filter_open = true;
+    return ERR_OK;
+}
+
+/* Bytes that the filter looks at, in a row or in all rows of a slice. */
+static uint64_t work_on(const struct range_read *read, size_t bytes)
+{
+    return read->page.has_filter ? program_work_bytes(&read->page.filter, bytes) : 0;
 }
 
 /* A large row that the loop has come upon: the background begins with it. */
@@ -141,14 +160,17 @@ static void put_back(struct range_read *read, struct slice key)
         buffer_append_u8(&read->row, 0);
 }
 
+/* How much a filter's work on rows of a few bytes is, with large values of its own, nothing but the clock tells. */
 static bool on_row(void *data, struct slice key, struct slice stored)
 {
     struct range_read *read = data;
-    bool is_on_loop = read->snapshot == NULL;
-    if (!is_on_loop || !is_heavy(&read->page, stored.length))
-        return range_page_add(&read->page, key, stored);
-    put_back(read, key);
-    return false;
+    uint64_t work_bytes = work_on(read, stored.length);
+    if (read->snapshot == NULL && work_bytes > LOOP_WORK_BYTES_MAX) {
+        put_back(read, key);
+        return false;
+    }
+    return range_page_add(&read->page, key, stored) &&
+           (work_bytes <= CLOCKED_WORK_BYTES || clock_boot_us() < read->until_us);
 }
 
 static enum err read_slice(struct range_read *read, bool is_cached_only)
@@ -187,10 +209,13 @@ static void begin_in_background(struct shard *s);
 static void in_background(struct background_job *job)
 {
     struct range_read *read = job->data;
-    uint64_t until_us = clock_boot_us() + BACKGROUND_US;
-    do
+    read->until_us = clock_boot_us() + BACKGROUND_US;
+    read->page.err = open_filter(read);
+    while (read->page.err == ERR_OK && !is_done(read)) {
         read->page.err = read_slice(read, false);
-    while (read->page.err == ERR_OK && !is_done(read) && clock_boot_us() < until_us);
+        if (clock_boot_us() >= read->until_us)
+            break;
+    }
 }
 
 static void answer_from_background(struct range_read *read)
@@ -294,30 +319,33 @@ static void get_in_line(struct range_read *read)
 
 /* ---- on the loop ---- */
 
-/* Whether this turn has time for a slice. */
-static bool has_turn_time(const struct range_read *read)
+/* What is left of a turn for such a read. */
+static uint64_t turn_left_us(const struct range_read *read)
 {
-    struct range_line *line = &read->shard->ranges;
-    uint64_t turn = metric_read(&read->shard->loop->metrics.turns);
-    if (line->turn != turn) {
-        line->turn = turn;
-        line->turn_spent_us = 0;
-    }
-    return line->turn_spent_us < (read->is_narrow ? TURN_QUERIES_US : TURN_SCANS_US);
+    uint64_t us = read->is_narrow ? TURN_QUERIES_US : TURN_SCANS_US;
+    uint64_t spent_us = shard_turn_spent_us(read->shard);
+    return spent_us < us ? us - spent_us : 0;
 }
 
 static enum err read_on_loop(struct range_read *read)
 {
     uint64_t began_us = clock_boot_us();
+    read->until_us = began_us + turn_left_us(read);
     enum err err = read_slice(read, true);
-    read->shard->ranges.turn_spent_us += clock_boot_us() - began_us;
+    shard_turn_spend(read->shard, clock_boot_us() - began_us);
     return err;
+}
+
+static bool is_for_loop(const struct range_read *read)
+{
+    return read->is_filter_open && work_on(read, SLICE_BYTES) <= LOOP_WORK_BYTES_MAX &&
+           turn_left_us(read) > 0;
 }
 
 static void run(struct range_read *read)
 {
     enum err err = ERR_OK;
-    if (!is_done(read) && !is_heavy(&read->page, SLICE_BYTES) && has_turn_time(read))
+    if (!is_done(read) && is_for_loop(read))
         err = read_on_loop(read);
     if (err == ERR_OK && !is_done(read)) {
         get_in_line(read);
@@ -388,14 +416,12 @@ static struct range_read *create(struct replica *r, const Sluice__Dataplane__Ran
     read->page.bytes_max = request->bytes_max;
     read->page.counts_only = request->counts_only;
     read->page.has_filter = filter.length > 0;
-    bool has_memory = !buffer_has_failed(&read->begin) && !buffer_has_failed(&read->end);
-    if (has_memory && filter.length > 0) {
+    read->is_filter_open = filter.length == 0;
+    read->filter_bytes = filter.length;
+    if (filter.length > 0)
         memcpy(read->filter, filter.data, filter.length);
-        *ret_err =
-            program_open(slice_make(read->filter, filter.length), PROGRAM_CONDITION, &read->page.filter);
-    } else if (has_memory) {
-        *ret_err = ERR_OK;
-    }
+    if (!buffer_has_failed(&read->begin) && !buffer_has_failed(&read->end))
+        *ret_err = filter.length > LOOP_FILTER_BYTES_MAX ? ERR_OK : open_filter(read);
     if (*ret_err == ERR_OK)
         return read;
     destroy(read);

@@ -12,6 +12,9 @@ enum {
     POOL_ROUNDS_MAX = 5,
     PENDING_MAX = GROUP_TAIL_ENTRIES_MAX,
     LOOP_WORK_BYTES_MAX = 1024 * 1024, /* of conditions and updates (write_work_bytes): 2 ms at worst */
+    TURN_US = 2 * 1000,                /* of one turn of the loop, for these and ranges; then: */
+    LATE_WORK_BYTES_MAX = 64 * 1024,   /* 0.13 ms at worst */
+    SLOW_US = 50,                      /* an evaluation that counts against the turn's time */
 };
 
 /* A request that waits for its row; its bytes are its own. */
@@ -95,7 +98,6 @@ static bool to_request(const Sluice__Dataplane__WriteRequest *header, struct sli
         .item = reader_bytes(&r, header->item_bytes),
         .condition = reader_bytes(&r, header->condition_bytes),
         .update = reader_bytes(&r, header->update_bytes),
-        .work_bytes_max = LOOP_WORK_BYTES_MAX,
     };
     if (!reader_is_done(&r) || header->request_id.len != REQUEST_ID_BYTES ||
         header->kind > SLUICE__DATAPLANE__WRITE_KIND__UPDATE ||
@@ -211,7 +213,17 @@ static void on_verdict(struct replica *r, const struct incoming *in, const struc
     loop_defer(s->loop, &r->work); /* answered there, in turn */
 }
 
-static void evaluate(struct replica *r, const struct incoming *in, const struct write_request *request,
+/* Usual writes take a microsecond or two, and however many there are they do not count. */
+static void spend(struct shard *s, const struct write_request *request, uint64_t began_us)
+{
+    if (request->condition.length == 0 && request->update.length == 0)
+        return;
+    uint64_t took_us = clock_boot_us() - began_us;
+    if (took_us >= SLOW_US)
+        shard_turn_spend(s, took_us);
+}
+
+static void evaluate(struct replica *r, const struct incoming *in, struct write_request *request,
                      const struct partition_row *row)
 {
     struct shard *s = r->shard;
@@ -221,7 +233,9 @@ static void evaluate(struct replica *r, const struct incoming *in, const struct 
     const struct partition_times now = {.wall_us = clock_wall_us(), .boot_us = clock_boot_us()};
     enum write_verdict verdict;
     struct write_answer answer;
+    request->work_bytes_max = shard_turn_spent_us(s) < TURN_US ? LOOP_WORK_BYTES_MAX : LATE_WORK_BYTES_MAX;
     enum err err = partition_evaluate(r->partition, request, row, now, &s->arena, body, &verdict, &answer);
+    spend(s, request, now.boot_us);
     if (err != ERR_OK) {
         log_warn("write_not_evaluated", "group=%llu error=%s", (unsigned long long)r->group_id,
                  err_name(err));
@@ -335,8 +349,7 @@ static bool is_row_sound(struct slice stored)
     return envelope_decode(stored, &envelope) == ERR_OK && !envelope.is_sealed;
 }
 
-static void evaluate_with_row(struct replica *r, const struct incoming *in,
-                              const struct write_request *request)
+static void evaluate_with_row(struct replica *r, const struct incoming *in, struct write_request *request)
 {
     if (partition_has_pending(r->partition, request->key)) {
         const struct partition_row none = {.exists = false};

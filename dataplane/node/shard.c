@@ -21,6 +21,22 @@ enum {
     DRAIN_CHECK_US = 20 * 1000,
 };
 
+/* ---- a turn's time ---- */
+
+uint64_t shard_turn_spent_us(struct shard *s)
+{
+    struct turn_time *time = &s->turn_time;
+    uint64_t turn = metric_read(&s->loop->metrics.turns);
+    if (time->turn != turn)
+        *time = (struct turn_time){.turn = turn};
+    return time->spent_us;
+}
+
+void shard_turn_spend(struct shard *s, uint64_t us)
+{
+    s->turn_time.spent_us = shard_turn_spent_us(s) + us;
+}
+
 /* ---- requests ---- */
 
 /* Reads and writes are answered, the rest is one-way: a frame says for itself which it is, and is not to be

@@ -4,8 +4,11 @@
 
 /* ---- removing ---- */
 
+enum { READS_CHECK_US = 20 * 1000 };
+
 struct removal {
     uv_work_t work;
+    struct loop_timer reads; /* its rows are still being read: they are dropped after that */
     struct shard *shard;
     struct replica *replica;
     enum err err;
@@ -27,10 +30,6 @@ static void after_drop(uv_work_t *work, int status)
         memory_free(removal);
         return;
     }
-    if (r->pool_reads_in_flight > 0 || r->log_reads_in_flight > 0) { /* let them end first */
-        if (uv_queue_work(&s->loop->uv, &removal->work, drop_in_pool, after_drop) == 0)
-            return;
-    }
     if (removal->err != ERR_OK)
         log_warn("rows_not_dropped", "group=%llu error=%s", (unsigned long long)r->group_id,
                  err_name(removal->err));
@@ -42,10 +41,24 @@ static void after_drop(uv_work_t *work, int status)
 static void drop_rows(struct removal *removal)
 {
     struct shard *s = removal->shard;
+    const struct replica *r = removal->replica;
+    if (s->is_closing) { /* as in after_drop */
+        memory_free(removal);
+        return;
+    }
+    if (r->pool_reads_in_flight > 0 || r->log_reads_in_flight > 0) {
+        loop_timer_start(s->loop, &removal->reads, loop_now_us(s->loop) + READS_CHECK_US);
+        return;
+    }
     if (uv_queue_work(&s->loop->uv, &removal->work, drop_in_pool, after_drop) == 0)
         return;
     memory_free(removal);
     node_fail(s->node, "pool", ERR_BUSY);
+}
+
+static void on_reads_check(struct loop_timer *timer)
+{
+    drop_rows(timer->data);
 }
 
 static void on_tombstone(void *cookie, enum err err)
@@ -70,6 +83,7 @@ static bool begin_removal(struct replica *r)
         return false;
     *removal = (struct removal){.shard = s, .replica = r};
     removal->work.data = removal;
+    removal->reads = (struct loop_timer){.fire = on_reads_check, .data = removal};
     if (r->state == REPLICA_QUARANTINED)
         metric_set(&s->metrics.groups_quarantined, metric_value(&s->metrics.groups_quarantined) - 1);
     replica_stop(r, REPLICA_REMOVING);

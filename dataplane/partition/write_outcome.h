@@ -55,5 +55,6 @@ struct write_request {
 enum err write_compute(const struct write_request *request, bool has_old, struct slice old_item,
                        struct arena *arena, struct write_outcome *ret_outcome) MUST_CHECK;
 
-/* An upper bound of the bytes that write_compute looks at: 2 ns each at worst, of a condition that is all contains(). */
+/* An upper bound of the bytes that write_compute looks at, as program_work_bytes; of a large program it is a coarse one, as opening
+ * that would be work, too. */
 uint64_t write_work_bytes(const struct write_request *request, size_t old_bytes);

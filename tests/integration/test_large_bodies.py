@@ -5,12 +5,15 @@ What is over 64 KiB is read and written by the router's workers; these tests see
 import base64
 import gzip
 import json
+import re
 import threading
+import time
 import zlib
 
 import pytest
 
 from tests.faults.kill_client import signed_headers
+from tests.faults.kill_probe import wait_for
 
 from .conftest import assert_refused, connect, create_table
 
@@ -165,6 +168,109 @@ def test_pages_of_one_megabyte_hold_every_item_once(client, raw, bytes_, accept)
         assert (found, pages) == (items, 3)
 
 
+# ---- what is short as it is counted, and long as JSON ----
+
+TINY, TINY_TEXT = "1E-130", f"0.{'0' * 129}1"  # two bytes, and 132
+
+
+def tiny_item(key_, form=TINY, count=136_400):
+    """409,204 bytes as DynamoDB counts, 2 MB of request, 19 MB of answer."""
+    return {**key_, "v": {"L": [{"N": form}] * count}}
+
+
+def longest_item(key_):
+    """27 MB: sets of all numbers that are as long, for two bytes each."""
+    numbers = sorted({f"0.{'0' * 128}{n:02}".rstrip("0") for n in range(1, 100)})
+    return {**key_, "v": {"L": [{"NS": numbers}] * 2_055}}
+
+
+def same_items(found, expected):
+    """Without a difference of many megabytes to print."""
+    return len(found) == len(expected) and all(f == e for f, e in zip(found, expected))
+
+
+@pytest.mark.parametrize("accept", ["identity", "gzip"])
+def test_an_item_is_read_however_long_it_is_as_json(raw, table, accept):
+    name, headers, item = key("tiny"), {"accept_encoding": accept}, tiny_item(key("tiny"), TINY_TEXT)
+    ask(raw, "PutItem", TableName=table, Item=tiny_item(name))
+    assert same_items([content(ask(raw, "GetItem", headers, TableName=table, Key=name, ConsistentRead=True))["Item"]],
+                      [item])
+    for number in (1, 2):
+        reply = ask(raw, "UpdateItem", headers, TableName=table, Key=name, UpdateExpression="ADD n :n",
+                    ExpressionAttributeValues={":n": {"N": "1"}}, ReturnValues="ALL_NEW")
+        assert same_items([content(reply)["Attributes"]], [{**item, "n": {"N": str(number)}}])
+    item["n"] = {"N": "2"}
+    refused = send(raw, "DeleteItem", json.dumps({
+        "TableName": table, "Key": name, "ConditionExpression": "attribute_not_exists(pk)",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}).encode())
+    assert (refused.status, refused.error) == (400, "ConditionalCheckFailedException")
+    assert same_items([refused.json["Item"]], [item])
+    assert same_items([content(ask(raw, "DeleteItem", headers, TableName=table, Key=name,
+                                   ReturnValues="ALL_OLD"))["Attributes"]], [item])
+
+
+def test_the_item_that_is_longest_as_json(raw, table):
+    item = longest_item(key("longest"))
+    body = json.dumps({"TableName": table, "Item": item}, separators=(",", ":"))
+    assert len(body) > 26 * MEBIBYTE
+    short = re.sub(r'"0\.(0+)(\d+)"', lambda m: f'"{m[2]}E-{len(m[1]) + len(m[2])}"', body).encode()
+    assert send(raw, "PutItem", short).status == 200
+    got = content(ask(raw, "GetItem", TableName=table, Key=key("longest"), ConsistentRead=True))["Item"]
+    got["v"]["L"] = [{"NS": sorted(s["NS"])} for s in got["v"]["L"]]
+    assert same_items([got], [item])
+    reply = content(ask(raw, "BatchGetItem", RequestItems={table: {"Keys": [key("longest"), key("nothing")]}}))
+    assert (len(reply["Responses"][table]), reply["UnprocessedKeys"]) == (1, {})
+
+
+def test_pages_and_batches_end_where_their_json_is_too_long(client, raw):
+    name = "long-as-json"
+    create_table(client, name, sort="N")
+    keys = [{"pk": {"S": "p"}, "sk": {"N": str(n)}} for n in range(3)]
+    for key_ in keys:
+        ask(raw, "PutItem", TableName=name, Item=tiny_item(key_))
+    items = [tiny_item(key_, TINY_TEXT) for key_ in keys]
+    query = {"KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": {"S": "p"}}}
+    for operation, more in [("Scan", {}), ("Query", query), ("Query", {**query, "ScanIndexForward": False})]:
+        found, start = [], {}
+        while start is not None:
+            answer = content(ask(raw, operation, TableName=name, ConsistentRead=True, ReturnConsumedCapacity="TOTAL",
+                                 **more, **start))
+            assert answer["Count"] == answer["ScannedCount"] == len(answer["Items"]) <= 1
+            assert answer["ConsumedCapacity"]["CapacityUnits"] == 100 * answer["Count"] or not answer["Count"]
+            found += answer["Items"]
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]} if "LastEvaluatedKey" in answer else None
+        assert same_items(found, items[::-1] if "ScanIndexForward" in more else items)
+    wanted, found, rounds = {name: {"Keys": keys, "ConsistentRead": True}}, [], 0
+    while wanted:
+        answer = content(ask(raw, "BatchGetItem", RequestItems=wanted))
+        found, wanted, rounds = found + answer["Responses"][name], answer["UnprocessedKeys"], rounds + 1
+    assert rounds == 3 and same_items(sorted(found, key=lambda i: i["sk"]["N"]), items)
+
+
+@pytest.mark.parametrize("filter_", [{}, {"FilterExpression": "size(v) > :n"}])
+def test_pages_of_many_items_that_are_long_as_json(client, raw, filter_):
+    """A page's counts are those of what is in it."""
+    name = f"longer-as-json-{len(filter_)}"
+    create_table(client, name, sort="N")
+    items = [tiny_item({"pk": {"S": "p"}, "sk": {"N": str(n)}}, TINY_TEXT, 10_000) for n in range(40)]
+    for start in range(0, 40, 8):
+        write(raw, name, [tiny_item({"pk": {"S": "p"}, "sk": {"N": str(n)}}, TINY, 10_000)
+                          for n in range(start, start + 8)])
+    values = {":p": {"S": "p"}, **({":n": {"N": "1"}} if filter_ else {})}
+    found, pages, start = [], 0, {}
+    while start is not None:
+        reply = ask(raw, "Query", TableName=name, ConsistentRead=True, ReturnConsumedCapacity="TOTAL",
+                    KeyConditionExpression="pk = :p", ExpressionAttributeValues=values, **filter_, **start)
+        answer = content(reply)
+        assert len(reply.body) < 17 * MEBIBYTE
+        assert answer["Count"] == answer["ScannedCount"] == len(answer["Items"])
+        assert answer["ConsumedCapacity"]["CapacityUnits"] == pytest.approx(30_006 * answer["Count"] / 4096, abs=1)
+        found += answer["Items"]
+        pages += 1
+        start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]} if "LastEvaluatedKey" in answer else None
+    assert same_items(found, items) and pages == 5
+
+
 # ---- bodies that are wrong, or odd ----
 
 HEAD = b'{"TableName":"large-bodies","Item":{"pk":{"S":"junk"}},"Junk":'
@@ -251,10 +357,15 @@ def test_what_is_not_gzip_is_refused(raw, table, bytes_):
 
 
 def test_nothing_is_unpacked_for_a_wrong_signature(raw, table):
-    body = gzip.compress(put_body(table, "x", 10))
-    headers = signed_headers(raw.key, raw.host, "PutItem", gzip.decompress(body))  # of what is inside
-    reply = raw.send(body, {**headers, "content-encoding": "gzip"})
-    assert_refused(reply, "SerializationException")  # these bytes are no JSON to somebody who did not sign them
+    for body in (gzip.compress(put_body(table, "x", 10)), gzip.compress(binary_item("x", 100_000)["v"]["B"].encode())):
+        wrong = signed_headers(raw.key, raw.host, "PutItem", gzip.decompress(body))  # of what is inside
+        assert_refused(raw.send(body, {**wrong, "content-encoding": "gzip"}), "InvalidSignatureException")
+        late = signed_headers(raw.key, raw.host, "PutItem", body, now=time.time() - 3600)
+        reply = raw.send(body, {**late, "content-encoding": "gzip"})
+        assert_refused(reply, "InvalidSignatureException")
+        assert "Signature expired" in reply.message
+        unknown = signed_headers({**raw.key, "access_key_id": "AKIAUNKNOWN000000000"}, raw.host, "PutItem", body)
+        assert_refused(raw.send(body, {**unknown, "content-encoding": "gzip"}), "UnrecognizedClientException")
 
 
 # ---- compressed answers ----
@@ -292,6 +403,33 @@ def test_large_requests_side_by_side_do_not_mix(fleet, tenant, table):
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_short_bodies_that_become_long_keep_nobody_out(fleet, tenant, table):
+    """15 MB of blanks are 17 KB of gzip: clients who send them, ten for each router, and one with items of 100 KB."""
+    junk = "".join(str(n * n) for n in range(700)).encode()
+    other, blanks = fleet.create_tenant("blanks"), gzip.compress(junk + b" " * 15_000_000)
+    statuses, is_over = [], threading.Event()
+    assert 16_384 < len(blanks) < 20_000  # as much as may become 16 MiB
+
+    def send_blanks():
+        sender = connect(fleet, other)
+        while not is_over.is_set():
+            statuses.append(send(sender, "PutItem", blanks, content_encoding="gzip").status)
+
+    threads = [threading.Thread(target=send_blanks) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    try:
+        own = connect(fleet, tenant)
+        wait_for(lambda: len(statuses) > 20, 30, "blanks under way")
+        for n in range(10):
+            ask(own, "PutItem", TableName=table, Item=text_item(f"between-{n}", 100_000))  # in time, or it is 503
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+    assert set(statuses) == {400}  # SerializationException: there is nothing in them
 
 
 def test_clients_that_leave_in_the_middle_harm_nobody(fleet, tenant, table):

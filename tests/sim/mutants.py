@@ -116,17 +116,26 @@ MUTANTS = {
                             "a replay after a restart revives request ids that were forgotten"),
     "size-replayed": (P + "partition.c", "if (index > p->applied_index)\n        TRY(resize(&entry, &size));", "TRY(resize(&entry, &size));",
                       "a replay after a restart counts rows again that the store has counted"),
-    "size-of-pending": (P + "partition_evaluate.c", "e->old_bytes = pending->entry.item_bytes_after;", "e->old_bytes = pending->entry.item_bytes_before;",
+    "size-of-pending": (P + "partition_evaluate.c", ".item_bytes_before = (uint32_t)e->outcome.old_bytes,",
+                        ".item_bytes_before = e->pending_index == 0 ? (uint32_t)e->outcome.old_bytes : pending_find(p, e->request->key)->entry.item_bytes_before,",
                         "a write that replaces a pending one takes away the size before that"),
 }
 
 
+def pattern_of(old):
+    """`old`, whatever its line breaks."""
+    return r"\s+".join(re.escape(token) for token in old.split())
+
+
+def occurrences(text, old):
+    return len(re.findall(pattern_of(old), text))
+
+
 def replace(text, old, new, name):
-    """Replace `old`, whatever its line breaks, which must be there exactly once."""
-    pattern = r"\s+".join(re.escape(token) for token in old.split())
-    if len(re.findall(pattern, text)) != 1:
+    """Replace `old`, which must be there exactly once."""
+    if occurrences(text, old) != 1:
         sys.exit(f"mutants.py: {name}: the text to break is not there exactly once any more")
-    return re.sub(pattern, lambda _: new, text)
+    return re.sub(pattern_of(old), lambda _: new, text)
 
 
 def make(name, source, out):

@@ -7,6 +7,9 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.model import mutants as model_mutants
+from tests.sim import mutants as sim_mutants
+
 ROOT = Path(__file__).resolve().parents[2]
 BANNED = {
     "strcpy": "no bound; copy a slice",
@@ -159,6 +162,16 @@ def check_generated():
             yield Path(script), done.stderr.strip()
 
 
+def check_mutants():
+    """Most mutants are built rarely; what each of them breaks must be there, and once, all the same."""
+    for table, mutants in (("tests/sim/mutants.py", sim_mutants.MUTANTS), ("tests/model/mutants.py", model_mutants.MUTANTS)):
+        for name, (source, text, *_) in mutants.items():
+            path = ROOT / source
+            count = sim_mutants.occurrences(path.read_text(encoding="utf-8"), text) if path.exists() else 0
+            if count != 1:
+                yield Path(table), f"{name}: its text is in {source} {count} times, not once"
+
+
 def long_functions():
     for path in files(".c"):
         if path.parts[0] == "tests":
@@ -183,6 +196,7 @@ def main():
         "pages": check_pages(),
         "format": check_format(),
         "generated": check_generated(),
+        "mutants": check_mutants(),
     }
     failed = 0
     for name, findings in checks.items():

@@ -46,6 +46,7 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .memds = s->memds,
         .control = s->control,
         .request_us = s->request_timeout_us,
+        .long_pages = (unsigned)s->long_pages,
         .on_ready = on_ready,
         .on_failed = on_failed,
         .data = p,

@@ -93,7 +93,6 @@ static void a_bomb_is_stopped_at_the_limit(void **state)
     size_t length = 32 << 20;
     uint8_t *zeros = calloc(1, length);
     struct buffer packed = encoded(HTTP_GZIP, slice_make(zeros, length)), back;
-    assert_true(length / packed.length < HTTP_DECODE_RATIO_MAX);
     buffer_init(&back, 1 << 20);
     assert_int_equal(http_decode_gzip(buffer_view(&packed), &back), ERR_LIMIT);
     assert_true(back.length <= 1 << 20);

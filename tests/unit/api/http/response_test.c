@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-enum { REPLY_BYTES = 8 << 20, LARGE = 200 * 1000 };
+enum { REPLY_BYTES = 8 << 20, LARGE = 200 * 1000, HUGE_BYTES = 12 << 20 };
 
 struct fixture {
     struct loop loop;
@@ -124,7 +124,7 @@ static void let_go(struct fixture *f)
 
 /* ---- a client ---- */
 
-static int ask(struct fixture *f, const char *accept)
+static int ask_with(struct fixture *f, const char *name, const char *value)
 {
     char text[512];
     struct sockaddr_in to = {.sin_family = AF_INET,
@@ -132,14 +132,19 @@ static int ask(struct fixture *f, const char *accept)
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-    snprintf(text, sizeof text,
-             "POST / HTTP/1.1\r\nHost: h\r\nAccept-Encoding: %s\r\nContent-Length: 2\r\n\r\n{}", accept);
+    snprintf(text, sizeof text, "POST / HTTP/1.1\r\nHost: h\r\n%s: %s\r\nContent-Length: 2\r\n\r\n{}", name,
+             value);
     assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
     f->request = NULL;
     for (int i = 0; i < 5000 && f->request == NULL; i++)
         loop_run_once(&f->loop, 1);
     assert_non_null(f->request);
     return fd;
+}
+
+static int ask(struct fixture *f, const char *accept)
+{
+    return ask_with(f, "Accept-Encoding", accept);
 }
 
 static uint8_t byte_at(size_t i)
@@ -249,6 +254,29 @@ static void answers_are_compressed_for_those_who_ask(void **state)
     assert_int_equal(f->workers.metrics.jobs.value, 6);
 }
 
+/* What follows the type in the request does not follow it in the answer. */
+static void the_type_is_the_requests(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const cases[][2] = {
+        {"application/json", "application/json\r\n"},
+        {"application/json; charset=utf-8", "application/json\r\n"},
+        {"application/json;", "application/json\r\n"},
+        {"application/jsonp", "application/x-amz-json-1.0\r\n"},
+        {"application/x-amz-json-1.0", "application/x-amz-json-1.0\r\n"},
+        {"application/x-amz-json-1.0; charset=utf-8", "application/x-amz-json-1.0\r\n"},
+        {"", "application/x-amz-json-1.0\r\n"},
+    };
+    start(f, SIZE_MAX);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int fd = ask_with(f, "Content-Type", cases[i][0]);
+        answer(f, 1);
+        assert_true(receive(f, fd));
+        assert_memory_equal(header(f, "Content-Type"), cases[i][1], strlen(cases[i][1]));
+        close(fd);
+    }
+}
+
 static void a_client_may_leave_while_its_answer_is_packed(void **state)
 {
     struct fixture *f = *state;
@@ -347,6 +375,55 @@ static void large_answers_have_a_budget(void **state)
     close(first), close(second), close(third), close(small);
 }
 
+static void run_for(struct fixture *f, uint64_t us)
+{
+    for (uint64_t until_us = clock_boot_us() + us; clock_boot_us() < until_us;)
+        loop_run_once(&f->loop, 1);
+}
+
+static void who_does_not_take_a_large_answer_makes_way(void **state)
+{
+    struct fixture *f = *state;
+    start(f, HUGE_BYTES + LARGE / 2);
+    int idle = ask(f, "");
+    answer(f, HUGE_BYTES);
+    run_for(f, 500000);
+    int early = ask(f, "");
+    answer(f, LARGE);
+    assert_true(receive(f, early)); /* not yet: it may be about to */
+    assert_non_null(strstr(f->reply, "HTTP/1.1 503 "));
+    run_for(f, 2500000);
+    assert_int_equal(http_server_metrics(f->server)->reply_bytes.value,
+                     HUGE_BYTES); /* nobody wants the room */
+    int late = ask(f, "");
+    answer(f, LARGE);
+    assert_true(receive(f, late));
+    check_body(f, LARGE, 0);
+    run_for(f, 50000);
+    assert_int_equal(http_server_connections(f->server), 2);
+    assert_int_equal(http_server_metrics(f->server)->reply_bytes.value, 0);
+    assert_int_equal(http_server_metrics(f->server)->cut_stalled.value, 1);
+    close(idle), close(early), close(late);
+}
+
+static void who_takes_a_large_answer_slowly_keeps_it(void **state)
+{
+    struct fixture *f = *state;
+    start(f, HUGE_BYTES + LARGE / 2);
+    int slow = ask(f, "");
+    answer(f, HUGE_BYTES);
+    for (int i = 0; i < 12; i++) {
+        run_for(f, 250000);
+        assert_true(recv(slow, f->reply, 200 * 1000, 0) > 0);
+    }
+    int other = ask(f, "");
+    answer(f, LARGE);
+    assert_true(receive(f, other));
+    assert_non_null(strstr(f->reply, "HTTP/1.1 503 "));
+    assert_int_equal(http_server_metrics(f->server)->cut_stalled.value, 0);
+    close(slow), close(other);
+}
+
 /* The answer comes all the same, not compressed or not by a worker. */
 static void without_memory_for_packing_it_goes_out_all_the_same(void **state)
 {
@@ -373,11 +450,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(answers_are_compressed_for_those_who_ask),
+        TEST(the_type_is_the_requests),
         TEST(a_client_may_leave_while_its_answer_is_packed),
         TEST(nothing_is_packed_for_a_client_that_left_before),
         TEST(a_server_that_drains_sends_what_is_packed),
         TEST(a_server_that_closes_waits_for_what_is_packed),
         TEST(large_answers_have_a_budget),
+        TEST(who_does_not_take_a_large_answer_makes_way),
+        TEST(who_takes_a_large_answer_slowly_keeps_it),
         TEST(without_memory_for_packing_it_goes_out_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

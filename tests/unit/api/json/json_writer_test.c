@@ -3,11 +3,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "dataplane/item/number.h"
 
 static void commas_stand_where_they_are_due(void **state)
 {
@@ -90,6 +92,42 @@ static void thousandths_print_as_javas_doubles(void **state)
     }
 }
 
+/* Lists of sets of the numbers that are longest for two bytes, as far as an item goes. */
+static void the_longest_item_is_within_the_bound(void **state)
+{
+    struct buffer set, list, item, out;
+    struct json_writer w;
+    struct number n;
+    char text[24];
+    buffer_init(&set, 4096), buffer_init(&list, 2 << 20), buffer_init(&item, 2 << 20);
+    for (int digits = 10; digits < 100; digits++) { /* also 10E-130, 20E-130 ...: one digit */
+        snprintf(text, sizeof text, "%dE-130", digits);
+        assert_int_equal(number_parse(slice_from_string(text), &n), NUMBER_OK);
+        assert_int_equal(number_size_bytes(number_view(&n)), 2);
+        buffer_append_varint(&set, n.length);
+        buffer_append(&set, number_view(&n));
+    }
+    size_t count = (ITEM_BYTES_MAX - 1 - 3) / (1 + 90 * 2);
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_u8(&list, VALUE_NS);
+        buffer_append_varint(&list, set.length);
+        buffer_append(&list, buffer_view(&set));
+    }
+    buffer_append_varint(&item, 1);
+    buffer_append_u8(&item, 'a');
+    buffer_append_u8(&item, VALUE_L);
+    buffer_append_varint(&item, list.length);
+    buffer_append(&item, buffer_view(&list));
+    assert_false(buffer_has_failed(&item));
+    assert_in_range(item_size_bytes(buffer_view(&item)), ITEM_BYTES_MAX - 200, ITEM_BYTES_MAX);
+    buffer_init(&out, ITEM_JSON_BYTES_MAX);
+    json_writer_init(&w, &out);
+    json_write_item(&w, buffer_view(&item));
+    assert_false(buffer_has_failed(&out));
+    assert_in_range(out.length, ITEM_JSON_BYTES_MAX / 100 * 99, ITEM_JSON_BYTES_MAX);
+    buffer_deinit(&set), buffer_deinit(&list), buffer_deinit(&item), buffer_deinit(&out);
+}
+
 static void unchecked_bytes_and_full_buffers_do_no_harm(void **state)
 {
     struct random r;
@@ -117,6 +155,7 @@ int main(void)
         cmocka_unit_test(strings_are_escaped_wherever_the_byte_stands),
         cmocka_unit_test(words_are_text_whatever_they_repeat),
         cmocka_unit_test(thousandths_print_as_javas_doubles),
+        cmocka_unit_test(the_longest_item_is_within_the_bound),
         cmocka_unit_test(unchecked_bytes_and_full_buffers_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

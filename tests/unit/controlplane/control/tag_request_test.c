@@ -82,6 +82,26 @@ static void the_resource_is_a_table_of_ours(void **state)
                    "resource: arn:aws:dynamodb:us-east-1:100000000002:table/tab");
 }
 
+/* Words that are cut are text all the same: jansson takes no other. */
+static void a_long_resource_is_cut_between_characters(void **state)
+{
+    struct answer answer;
+    struct tag_request request;
+    char arn[1600] = "xx";
+    for (size_t i = 2; i + 2 < sizeof arn; i += 2)
+        memcpy(arn + i, "\xc3\xa9", 3);
+    json_t *json = json_pack("{s:s}", "ResourceArn", arn);
+    answer_init(&answer);
+    assert_int_equal(tag_request_read(TAG_LIST, json, &scope, "", &request, &answer), ERR_VALIDATION);
+    json_t *words = json_string(answer.message);
+    assert_non_null(words);
+    assert_int_equal(strlen(answer.message),
+                     strlen("Invalid TableArn: Invalid ResourceArn provided as input ") + 1282);
+    json_decref(words);
+    answer_deinit(&answer);
+    json_decref(json);
+}
+
 static void tags_are_checked(void **state)
 {
     assert_refused(TAG_ADD, ON_TAB, ERR_VALIDATION, "Atleast one Tag needs to be provided as Input.");
@@ -130,6 +150,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_resource_is_a_table_of_ours),
+        cmocka_unit_test(a_long_resource_is_cut_between_characters),
         cmocka_unit_test(tags_are_checked),
         cmocka_unit_test(tags_come_change_and_go),
         cmocka_unit_test(there_are_at_most_fifty),

@@ -28,6 +28,7 @@ enum {
 struct seen {
     uint32_t node;
     uint64_t range_epoch;
+    uint32_t deadline_us;
     uint8_t request_id[ID_BYTES];
 };
 
@@ -186,6 +187,7 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
     struct seen *seen = &f->seen[f->seen_count++];
     seen->node = node->id;
     seen->range_epoch = request->range_epoch;
+    seen->deadline_us = request->deadline_us;
     memcpy(seen->request_id, request->request_id.data, ID_BYTES);
     if (f->steps[step] != SILENCE)
         reply(node, call, f->steps[step], f->hints[step]);
@@ -670,6 +672,22 @@ static void a_refusal_after_a_lost_term_is_final(void **state)
     assert_int_equal(f->status, SLUICE__DATAPLANE__STATUS__CONDITION_FAILED);
 }
 
+static void what_takes_longer_gets_longer_attempts_and_is_not_in_doubt(void **state)
+{
+    struct fixture *f = *state;
+    learn(f, 1);
+    script(f, SLUICE__DATAPLANE__STATUS__TIME_SHORT, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__OVERLOADED, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__CONDITION_FAILED, 0);
+    begin(f, LONG_US);
+    finish(f);
+    assert_int_equal(f->err, ERR_OK);
+    assert_int_equal(f->status, SLUICE__DATAPLANE__STATUS__CONDITION_FAILED);
+    assert_int_equal(f->seen[0].deadline_us, ATTEMPT_US);
+    for (size_t i = 1; i < f->seen_count; i++)
+        assert_int_equal(f->seen[i].deadline_us, 4 * ATTEMPT_US);
+}
+
 static void a_deadline_that_has_passed_is_told_later(void **state)
 {
     struct fixture *f = *state;
@@ -721,6 +739,7 @@ int main(void)
         TEST(a_refused_condition_is_final),
         TEST(a_refusal_after_an_unanswered_attempt_leaves_the_outcome_unknown),
         TEST(a_refusal_after_a_lost_term_is_final),
+        TEST(what_takes_longer_gets_longer_attempts_and_is_not_in_doubt),
         TEST(a_deadline_that_has_passed_is_told_later),
         TEST(destroying_the_client_ends_its_calls),
     };

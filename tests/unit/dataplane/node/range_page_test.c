@@ -134,20 +134,6 @@ static void counting_keeps_no_items(void **state)
     assert_int_equal(page.items.length, 0);
 }
 
-static void much_work_of_a_filter_ends_a_page_early(void **state)
-{
-    filter_greater(0);
-    uint64_t rows = 0;
-    page.items_max = UINT32_MAX;
-    page.bytes_max = UINT64_MAX;
-    page.counts_only = true;
-    while (add(1, 4000))
-        rows++;
-    assert_int_equal(page.err, ERR_OK);
-    assert_true(page.is_full);
-    assert_true(rows > 1000 && rows * 4000 < RANGE_WORK_BYTES_MAX);
-}
-
 static void damage_ends_it(void **state)
 {
     assert_true(add(1, 10));
@@ -162,7 +148,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_row_that_crosses_the_line_of_bytes_is_in, setup, teardown),
         cmocka_unit_test_setup_teardown(the_first_row_is_taken_whatever_its_size, setup, teardown),
         cmocka_unit_test_setup_teardown(counting_keeps_no_items, setup, teardown),
-        cmocka_unit_test_setup_teardown(much_work_of_a_filter_ends_a_page_early, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_ends_it, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
