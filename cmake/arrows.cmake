@@ -16,7 +16,7 @@ sluice_library(dataplane/node USES base dataplane/item dataplane/expression data
 sluice_library(dataplane/client USES base dataplane/item dataplane/proto EXTERNAL PkgConfig::UV)
 
 sluice_library(controlplane/bundle USES base controlplane/proto EXTERNAL PkgConfig::CRYPTO)
-sluice_library(controlplane/memds USES base controlplane/proto controlplane/bundle EXTERNAL PkgConfig::UV)
+sluice_library(controlplane/memds USES base controlplane/proto controlplane/bundle EXTERNAL PkgConfig::UV PkgConfig::XXHASH)
 sluice_library(controlplane/client USES base controlplane/proto controlplane/bundle EXTERNAL PkgConfig::UV)
 sluice_library(controlplane/migrations)
 sluice_library(controlplane/control USES base dataplane/item controlplane/proto controlplane/bundle controlplane/client

@@ -145,6 +145,36 @@ static enum err write_nodes(const json_t *answer, struct buffer *to)
     return finish(&columns, to);
 }
 
+static const char *state_of_memds(const json_t *memds, long long newest)
+{
+    if (!json_is_true(json_object_get(memds, "is_connected")))
+        return "away";
+    return number_of(memds, "bundle_version") < newest ? "behind" : "current";
+}
+
+/* A control of an older release does not say. */
+static enum err write_memds(const json_t *answer, struct buffer *to)
+{
+    static const char *const titles[] = {"MEMDS", "STATE", "BUNDLE VERSION"};
+    const json_t *all = json_object_get(answer, "memds");
+    struct columns columns;
+    if (!json_is_array(all))
+        return ERR_OK;
+    buffer_append_u8(to, '\n');
+    columns_init(&columns, titles, sizeof titles / sizeof titles[0]);
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *memds = json_array_get(all, i);
+        const char *host = text_of(memds, "host");
+        char address[160];
+        (void)snprintf(address, sizeof address, "%s:%lld", host == NULL ? "?" : host,
+                       number_of(memds, "port")); /* cut */
+        columns_text(&columns, address);
+        columns_text(&columns, state_of_memds(memds, number_of(answer, "bundle_version")));
+        columns_number(&columns, number_of(memds, "bundle_version"));
+    }
+    return finish(&columns, to);
+}
+
 /* "tables: 2 active, 1 creating", states without a table left out. */
 static void write_table_counts(json_t *tables, struct buffer *to)
 {
@@ -168,6 +198,7 @@ static enum err write_fleet(const json_t *answer, struct buffer *to)
     if (!json_is_object(tables))
         return ERR_INVALID;
     TRY(write_nodes(answer, to));
+    TRY(write_memds(answer, to));
     buffer_append_u8(to, '\n');
     write_table_counts(tables, to);
     buffer_append_format(to, "partitions      %lld\n", number_of(answer, "partitions"));

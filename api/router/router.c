@@ -53,24 +53,42 @@ static void learn(struct item_client *items, const Sluice__Controlplane__GroupRo
         item_client_learn(items, &route);
 }
 
+static void take_routes(struct router *r, enum err err, const Sluice__Controlplane__LookupRoutesReply *reply)
+{
+    struct arena arena;
+    arena_init(&arena, LOOKUP_ARENA_BLOCK, REQUEST_ARENA_MAX);
+    bool is_unknown = false;
+    for (size_t i = 0; err == ERR_OK && i < reply->n_routes; i++)
+        if (reply->routes[i]->group_id != 0)
+            learn(r->items, reply->routes[i], &arena);
+        else
+            is_unknown = true;
+    r->lookup_turn += is_unknown; /* another MemDS may know */
+    arena_deinit(&arena);
+}
+
 static void on_routes(enum err err, const Sluice__Controlplane__LookupRoutesReply *reply, void *data)
 {
     struct router *r = data;
     if (err == ERR_CLOSED)
         return; /* the item client is gone or going */
-    struct arena arena;
-    arena_init(&arena, LOOKUP_ARENA_BLOCK, REQUEST_ARENA_MAX);
-    for (size_t i = 0; err == ERR_OK && i < reply->n_routes; i++)
-        if (reply->routes[i]->group_id != 0)
-            learn(r->items, reply->routes[i], &arena);
-    arena_deinit(&arena);
+    take_routes(r, err, reply);
     item_client_looked_up(r->items);
 }
 
-static void look_up(struct item_client *client, const struct slice *keys, size_t count, void *data)
+static void on_refreshed(enum err err, const Sluice__Controlplane__LookupRoutesReply *reply, void *data)
+{
+    if (err != ERR_CLOSED)
+        take_routes(data, err, reply);
+}
+
+static void look_up(struct item_client *client, const struct slice *keys, size_t count, bool is_refresh,
+                    void *data)
 {
     struct router *r = data;
-    if (route_lookup(r->memds, keys, count, clock_boot_us() + LOOKUP_US, on_routes, r) != ERR_OK)
+    enum err err = route_lookup(r->memds, keys, count, clock_boot_us() + LOOKUP_US, r->lookup_turn,
+                                is_refresh ? on_refreshed : on_routes, r);
+    if (err != ERR_OK && !is_refresh)
         item_client_looked_up(client);
 }
 
@@ -126,12 +144,19 @@ static void on_version(uint64_t version, void *data)
 static enum err open_peers(struct router *r, struct error *error)
 {
     const struct wire_identity identity = {r->options.cluster_id, WIRE_ROLE_ROUTER, 0};
-    const struct peer_set_options memds = {
-        .name = "memds", .addresses = r->options.memds, .identity = identity, .metrics = &r->wire_metrics};
+    const struct peer_set_options memds = {.name = "memds",
+                                           .addresses = r->options.memds,
+                                           .identity = identity,
+                                           .metrics = &r->wire_metrics,
+                                           .dependency = &r->memds_metrics,
+                                           .breaker = &breaker_item_path};
     const struct peer_set_options control = {.name = "control",
                                              .addresses = r->options.control,
                                              .identity = identity,
-                                             .metrics = &r->wire_metrics};
+                                             .metrics = &r->wire_metrics,
+                                             .dependency = &r->control_metrics,
+                                             .breaker = &breaker_dependency,
+                                             .is_sticky = true};
     TRY(peer_set_open(r->loop, &memds, &r->memds, error));
     TRY(peer_set_open(r->loop, &control, &r->control, error));
     const struct item_client_options items = {
@@ -154,6 +179,8 @@ static enum err start(struct router *r, struct metrics *metrics, struct error *e
     TRY(metrics_add(metrics, &metric_table, NULL, &r->metrics));
     TRY(metrics_add(metrics, &wire_metric_table, NULL, &r->wire_metrics));
     TRY(metrics_add(metrics, &item_client_metric_table, NULL, &r->item_metrics));
+    TRY(metrics_add(metrics, &dependency_metric_table, "dependency=\"memds\"", &r->memds_metrics));
+    TRY(metrics_add(metrics, &dependency_metric_table, "dependency=\"control\"", &r->control_metrics));
     TRY(metrics_add(metrics, &workers_metric_table, NULL, &r->workers.metrics));
     r->catalog = catalog_create();
     r->verifier = sigv4_verifier_create(SIGNING_KEYS_MAX);

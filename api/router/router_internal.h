@@ -42,6 +42,8 @@ struct router {
     struct router_metrics metrics;
     struct wire_metrics wire_metrics;
     struct item_client_metrics item_metrics;
+    struct dependency_metrics memds_metrics;
+    struct dependency_metrics control_metrics;
     struct cluster_key key;
     struct catalog *catalog;
     struct metrics *registry;
@@ -53,6 +55,7 @@ struct router {
     struct peer_set *control;
     struct bundle_follower *follower;
     struct item_client *items;
+    unsigned lookup_turn; /* which MemDS is asked first */
     struct random random;
     struct workers workers;
     struct page_line page_line;

@@ -6,8 +6,10 @@
 #include "controlplane/proto/frame_type.h"
 
 enum {
-    WAIT_MS = 10000,
-    CALL_TIMEOUT_US = 12000000,
+    /* Short, so that a MemDS that hangs or hears of nothing costs a second and not a minute. */
+    WAIT_MS = 1000,
+    ATTEMPT_US = 1500000,
+    CALL_TIMEOUT_US = 3 * ATTEMPT_US,
     RETRY_US = 100000,
     SCRATCH_BLOCK_BYTES = 256 * 1024,
     SCRATCH_BYTES_MAX = 64 * 1024 * 1024,
@@ -32,6 +34,7 @@ struct bundle_follower {
     struct loop_task end_waits;
     struct waiter *waiters;
     uint64_t version; /* whole up to here; 0 = never */
+    unsigned turn;    /* which MemDS is asked next: another one after each that had no news */
     bool is_whole;
     bool is_calling;
     bool is_stopped;
@@ -103,6 +106,7 @@ static void take_whole(struct bundle_follower *f)
 {
     uint64_t version = bundle_store_version(f->store);
     bool is_news = version != f->version || !f->is_whole;
+    f->turn += !is_news;
     f->version = version;
     f->is_whole = true;
     if (is_news && f->options.on_version != NULL)
@@ -151,8 +155,11 @@ static void fetch(struct bundle_follower *f)
     request.since_version = bundle_store_version(f->store);
     request.wait_ms = f->is_whole ? WAIT_MS : 0;
     const struct wire_message message = {.type = CONTROLPLANE_FRAME_FETCH_BUNDLE, .header = &request.base};
-    uint64_t deadline_us = loop_now_us(f->loop) + CALL_TIMEOUT_US;
-    f->is_calling = peer_set_call(f->options.memds, &message, deadline_us, on_update, f) == ERR_OK;
+    const struct peer_call_options options = {.deadline_us = loop_now_us(f->loop) + CALL_TIMEOUT_US,
+                                              .attempt_us = ATTEMPT_US,
+                                              .is_repeatable = true,
+                                              .turn = f->turn};
+    f->is_calling = peer_set_call(f->options.memds, &message, &options, on_update, f) == ERR_OK;
     if (!f->is_calling)
         retry_soon(f);
 }

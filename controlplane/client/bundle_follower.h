@@ -1,7 +1,8 @@
 /* The router's copy of the bundle: fetched from MemDS with long polls, verified, kept in memory.
  *
- * Starts cold from any MemDS, with control and PostgreSQL down. While no MemDS can be reached the last copy
- * stays. Objects are handed out one by one as they change (on_change); bodies are protobuf messages of
+ * Starts cold from any MemDS that is ready, with control and PostgreSQL down. Polls go to each MemDS in turn, so that one
+ * that hears of nothing does not keep news away; the version never goes back, whoever is asked. While no MemDS
+ * can be reached the last copy stays. Objects are handed out one by one as they change (on_change); bodies are protobuf messages of
  * controlplane.proto, secrets are opened with controlplane/bundle/seal.h. Belongs to one loop. */
 #pragma once
 

@@ -68,7 +68,8 @@ enum err control_call(struct peer_set *control, const struct control_request *re
                                          .header = &header.base,
                                          .payload = &request->body,
                                          .payload_count = 1};
-    enum err err = peer_set_call(control, &message, deadline_us, on_response, call);
+    const struct peer_call_options options = {.deadline_us = deadline_us};
+    enum err err = peer_set_call(control, &message, &options, on_response, call);
     if (err != ERR_OK)
         memory_free(call);
     return err;

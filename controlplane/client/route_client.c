@@ -3,7 +3,13 @@
 #include "base/memory.h"
 #include "controlplane/proto/frame_type.h"
 
-enum { SCRATCH_BLOCK_BYTES = 4096, SCRATCH_BYTES_MAX = 16 * 1024 * 1024 };
+enum {
+    SCRATCH_BLOCK_BYTES = 4096,
+    SCRATCH_BYTES_MAX = 16 * 1024 * 1024,
+    /* A MemDS answers within a millisecond. */
+    HEDGE_US = 20 * 1000,
+    ATTEMPT_US = 250 * 1000,
+};
 
 struct lookup {
     route_lookup_cb on_routes;
@@ -35,7 +41,7 @@ static void on_response(enum err err, const struct frame *response, void *data)
 }
 
 enum err route_lookup(struct peer_set *memds, const struct slice *keys, size_t count, uint64_t deadline_us,
-                      route_lookup_cb on_routes, void *data)
+                      unsigned turn, route_lookup_cb on_routes, void *data)
 {
     if (count > ROUTE_KEYS_MAX)
         return ERR_LIMIT;
@@ -52,7 +58,12 @@ enum err route_lookup(struct peer_set *memds, const struct slice *keys, size_t c
         request.keys = bytes;
         const struct wire_message message = {.type = CONTROLPLANE_FRAME_LOOKUP_ROUTES,
                                              .header = &request.base};
-        err = peer_set_call(memds, &message, deadline_us, on_response, lookup);
+        const struct peer_call_options options = {.deadline_us = deadline_us,
+                                                  .attempt_us = ATTEMPT_US,
+                                                  .hedge_us = HEDGE_US,
+                                                  .is_repeatable = true,
+                                                  .turn = turn};
+        err = peer_set_call(memds, &message, &options, on_response, lookup);
     }
     memory_free(bytes);
     if (err != ERR_OK)

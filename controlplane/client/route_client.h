@@ -11,7 +11,8 @@ enum { ROUTE_KEYS_MAX = 1000 };
 typedef void (*route_lookup_cb)(enum err err, const Sluice__Controlplane__LookupRoutesReply *reply,
                                 void *data);
 
-/* keys are copied. deadline_us on the boot clock.
+/* Asked at a second MemDS too when the first is slow. keys are copied. deadline_us on the boot clock; turn: which MemDS to
+ * begin with, for who was told too little.
  * ERR_LIMIT  more than ROUTE_KEYS_MAX keys    ERR_NO_MEMORY; no callback then */
 enum err route_lookup(struct peer_set *memds, const struct slice *keys, size_t count, uint64_t deadline_us,
-                      route_lookup_cb on_routes, void *data) MUST_CHECK;
+                      unsigned turn, route_lookup_cb on_routes, void *data) MUST_CHECK;

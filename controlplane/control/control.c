@@ -173,7 +173,7 @@ static enum err open_publishers(struct control *control, struct error *error)
         if (control->publisher_count == CONTROL_MEMDS_MAX)
             return error_set(error, ERR_CONFIG, "memds: at most %d addresses", CONTROL_MEMDS_MAX);
         struct publisher *publisher = NULL;
-        TRY(publisher_open(control, address.host, address.port, &publisher, error));
+        TRY(publisher_open(control, &address, &publisher, error));
         control->publishers[control->publisher_count++] = publisher;
     }
     return err == ERR_NOT_FOUND ? ERR_OK

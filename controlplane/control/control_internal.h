@@ -7,6 +7,7 @@
  * not. Reads (DescribeTable, ListTables, heartbeats) look at the catalog at any time. */
 #pragma once
 
+#include "base/address.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/mailbox.h"
@@ -155,9 +156,16 @@ void control_tell_nodes(struct control *control);
 void control_drop_polls(struct control *control, enum err err);
 
 /* publish.c */
-enum err publisher_open(struct control *control, const char *host, uint16_t port,
+enum err publisher_open(struct control *control, const struct address *address,
                         struct publisher **ret_publisher, struct error *error) MUST_CHECK;
 void publisher_close(struct publisher *p);
+/* What is known of that MemDS. */
+struct publisher_state {
+    struct address address;
+    bool is_connected;
+    uint64_t version; /* of its bundle; 0 while it has not said */
+};
+struct publisher_state publisher_look(const struct publisher *p);
 /* There are newer objects. */
 void publisher_wake(struct publisher *p);
 /* Tell it that the table's groups are gone. */

@@ -4,7 +4,7 @@
  *     GET  /v1/tenants                       all of them
  *     POST /v1/tenants/{tenant_id}/keys {"user_name": "..."}   a new access key; its secret is shown this once
  *     POST /v1/keys/{access_key_id}/revoke, DELETE /v1/keys/{access_key_id}
- *     GET  /v1/fleet                         nodes, and how many tables are in which state                          */
+ *     GET  /v1/fleet                         nodes, MemDS instances, how many tables are in which state              */
 #include <jansson.h>
 #include <stdio.h>
 
@@ -243,6 +243,20 @@ static json_t *node_json(const struct control *control, const struct node *node)
                      "last_heartbeat_us", (json_int_t)node->heard_wall_us);
 }
 
+/* The instances that answer routers; one that is behind is being told. */
+static json_t *memds_json(const struct control *control)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < control->publisher_count; i++) {
+        const struct publisher_state state = publisher_look(control->publishers[i]);
+        json_t *row =
+            json_pack("{s:s, s:i, s:b, s:I}", "host", state.address.host, "port", (int)state.address.port,
+                      "is_connected", (int)state.is_connected, "bundle_version", (json_int_t)state.version);
+        (void)json_array_append_new(all, row); /* one row less without memory */
+    }
+    return all;
+}
+
 static json_t *fleet_json(const struct control *control)
 {
     static const char *const names[] = {"creating", "active", "updating", "deleting", "gone"};
@@ -255,8 +269,8 @@ static json_t *fleet_json(const struct control *control)
         counts[table->status]++;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         (void)json_object_set_new(tables, names[i], json_integer(counts[i])); /* likewise */
-    return json_pack("{s:o, s:o, s:i, s:i, s:I}", "nodes", nodes, "tables", tables, "partitions",
-                     (int)HASH_COUNT(control->catalog.partitions), "replicas",
+    return json_pack("{s:o, s:o, s:o, s:i, s:i, s:I}", "nodes", nodes, "memds", memds_json(control), "tables",
+                     tables, "partitions", (int)HASH_COUNT(control->catalog.partitions), "replicas",
                      (int)HASH_COUNT(control->catalog.replicas), "bundle_version",
                      (json_int_t)bundle_store_version(control->bundle));
 }

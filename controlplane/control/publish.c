@@ -18,6 +18,7 @@ enum {
 struct publisher {
     struct control *control;
     struct wire_client *client;
+    struct address address;
     uint64_t version; /* the MemDS has everything up to here */
     bool is_version_known;
     bool is_calling;
@@ -161,20 +162,28 @@ void publisher_remove_groups(struct publisher *p, const struct table *table)
     publisher_wake(p);
 }
 
-enum err publisher_open(struct control *control, const char *host, uint16_t port,
+struct publisher_state publisher_look(const struct publisher *p)
+{
+    return (struct publisher_state){.address = p->address,
+                                    .is_connected = wire_client_is_ready(p->client),
+                                    .version = p->is_version_known ? p->version : 0};
+}
+
+enum err publisher_open(struct control *control, const struct address *address,
                         struct publisher **ret_publisher, struct error *error)
 {
     struct publisher *p = memory_zalloc(sizeof *p);
     if (p == NULL)
         return error_set(error, ERR_NO_MEMORY, "no memory");
     p->control = control;
+    p->address = *address;
     p->pump = (struct loop_task){.run = on_pump, .data = p};
     p->retry = (struct loop_timer){.fire = on_retry, .data = p};
     buffer_init(&p->removed, GROUPS_MAX * sizeof(uint64_t));
     const struct wire_client_options options = {
         .name = "memds",
-        .host = host,
-        .port = port,
+        .host = p->address.host,
+        .port = p->address.port,
         .identity = {.cluster_id = control->options.cluster_id, .role = WIRE_ROLE_CONTROL},
         .metrics = control->options.wire_metrics,
         .on_state = on_state,

@@ -1,209 +1,52 @@
 #include "controlplane/memds/memds.h"
 
-#include <stdio.h>
-
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/proto.h"
 #include "base/wire.h"
-#include "controlplane/bundle/file.h"
-#include "controlplane/bundle/update.h"
-#include "controlplane/memds/route_map.h"
+#include "controlplane/memds/memds_internal.h"
+#include "controlplane/memds/route_message.h"
 #include "controlplane/proto/frame_type.h"
 
 enum {
-    PATH_BYTES_MAX = 4096,
-    WAIT_MS_MAX = 30000,
     SCRATCH_BLOCK_BYTES = 256 * 1024,
     SCRATCH_BYTES_MAX = 64 * 1024 * 1024,
     LOOKUP_KEYS_MAX = 1000,
-    SAVE_RETRY_US = 1000000,
 };
 
-/* A fetch that waits for something newer. */
-struct fetch {
-    struct memds *memds;
-    struct wire_call call;
-    uint64_t since;
-    struct loop_timer timer;
-    struct fetch *next;
+static const struct metric_row metric_rows[] = {
+#define METRIC(name, kind, unit, sentence) METRIC_ROW(struct memds_metrics, name, kind, unit, sentence)
+#include "controlplane/memds/memds_metrics.def"
+#undef METRIC
 };
+const struct metric_table memds_metric_table = METRIC_TABLE("memds", metric_rows);
 
-struct memds {
-    struct loop *loop;
-    struct memds_options options;
-    char path[PATH_BYTES_MAX];
-    struct wire_server *server;
-    struct bundle_store *bundle;
-    struct route_map *routes;
-    struct fetch *fetches;
-    struct arena scratch; /* for one request at a time */
-    struct loop_timer save_timer;
-    uv_work_t save_work;
-    struct buffer save_bytes; /* the pool's while is_saving */
-    uint64_t save_version;
-    enum err save_err;
-    struct error save_error;
-    bool is_saving;
-    uint64_t saved_version;
-    bool is_closing;
-};
+/* ---- readiness ---- */
 
-/* ---- the file ---- */
-
-static void schedule_save(struct memds *memds, uint64_t delay_us)
+/* Never taken back: who is ready has at least what it had then. */
+void memds_look_ready(struct memds *memds)
 {
-    if (!memds->is_saving && !memds->is_closing && !loop_timer_is_started(&memds->save_timer))
-        loop_timer_start(memds->loop, &memds->save_timer, loop_now_us(memds->loop) + delay_us);
+    bool is_ready = memds->has_caught_up || (memds->is_patience_over && memds->is_bundle_known);
+    if (memds->is_ready || !is_ready)
+        return;
+    memds->is_ready = true;
+    metric_set(&memds->metrics->ready, 1);
+    log_info("caught_up", "with=%s routes=%zu bundle_version=%llu",
+             memds->has_caught_up     ? "instance"
+             : memds->peer_count == 0 ? "nobody"
+                                      : "leaders",
+             route_map_count(memds->routes), (unsigned long long)bundle_store_version(memds->bundle));
+    memds->options.on_ready(memds->options.data);
 }
 
-static void save_in_pool(uv_work_t *work)
-{
-    struct memds *memds = work->data;
-    memds->save_err = bundle_file_write(memds->path, buffer_view(&memds->save_bytes), &memds->save_error);
-}
-
-static void on_saved(uv_work_t *work, int status)
-{
-    struct memds *memds = work->data;
-    memds->is_saving = false;
-    buffer_deinit(&memds->save_bytes);
-    if (memds->save_err == ERR_OK)
-        memds->saved_version = memds->save_version;
-    else
-        log_error("bundle_not_saved", "err=%s text=%s", err_name(memds->save_err), memds->save_error.text);
-    if (memds->saved_version < bundle_store_version(memds->bundle))
-        schedule_save(memds, memds->save_err == ERR_OK ? memds->options.save_delay_us : SAVE_RETRY_US);
-}
-
-static void on_save_due(struct loop_timer *timer)
+/* An instance alone has nobody to wait for, and may be the first thing of a new fleet: its bundle is what it has. */
+static void on_patience_over(struct loop_timer *timer)
 {
     struct memds *memds = timer->data;
-    buffer_init(&memds->save_bytes, BUNDLE_FILE_BYTES_MAX);
-    bundle_file_encode(&memds->save_bytes, memds->bundle);
-    memds->save_version = bundle_store_version(memds->bundle);
-    memds->is_saving = !buffer_has_failed(&memds->save_bytes) &&
-                       uv_queue_work(&memds->loop->uv, &memds->save_work, save_in_pool, on_saved) == 0;
-    if (memds->is_saving)
-        return;
-    log_error("bundle_not_saved", "err=%s", err_name(ERR_NO_MEMORY));
-    buffer_deinit(&memds->save_bytes);
-    schedule_save(memds, SAVE_RETRY_US);
-}
-
-static void set_aside(const char *path)
-{
-    char aside[PATH_BYTES_MAX + 16];
-    (void)snprintf(aside, sizeof aside, "%s.damaged", path); /* fits */
-    if (rename(path, aside) != 0)
-        log_error("bundle_not_set_aside", "path=%s", path);
-}
-
-/* A MemDS without a bundle serves routes, and gets its bundle from control: no reason not to start. */
-static void load(struct memds *memds)
-{
-    struct buffer bytes;
-    struct error error = {0};
-    buffer_init(&bytes, BUNDLE_FILE_BYTES_MAX);
-    enum err err = bundle_file_read(memds->path, &bytes, &error);
-    if (err == ERR_OK) {
-        err = bundle_file_decode(buffer_view(&bytes), &memds->options.key, memds->bundle, &error);
-        if (err == ERR_CORRUPT)
-            set_aside(memds->path);
-    }
-    buffer_deinit(&bytes);
-    if (err != ERR_OK && err != ERR_NOT_FOUND)
-        log_error("bundle_not_loaded", "err=%s text=%s", err_name(err), error.text);
-    memds->saved_version = bundle_store_version(memds->bundle);
-    log_info("bundle_loaded", "version=%llu objects=%zu", (unsigned long long)memds->saved_version,
-             bundle_store_count(memds->bundle));
-}
-
-/* ---- bundles ---- */
-
-static void answer_fetch(struct memds *memds, struct wire_call call, uint64_t since)
-{
-    struct buffer packed;
-    buffer_init(&packed, FRAME_BODY_BYTES_MAX);
-    bundle_update_append(&packed, memds->bundle, since, BUNDLE_UPDATE_BYTES_MAX);
-    if (buffer_has_failed(&packed))
-        wire_refuse(call, ERR_NO_MEMORY);
-    else
-        wire_reply(call, &(struct wire_message){.header_bytes = buffer_view(&packed)});
-    buffer_deinit(&packed);
-}
-
-static void end_fetch(struct memds *memds, struct fetch *fetch)
-{
-    struct fetch **link = &memds->fetches;
-    while (*link != fetch)
-        link = &(*link)->next;
-    *link = fetch->next;
-    loop_timer_stop(memds->loop, &fetch->timer);
-    answer_fetch(memds, fetch->call, fetch->since);
-    memory_free(fetch);
-}
-
-static void on_fetch_waited(struct loop_timer *timer)
-{
-    struct fetch *fetch = timer->data;
-    end_fetch(fetch->memds, fetch);
-}
-
-static void end_fetches(struct memds *memds)
-{
-    while (memds->fetches != NULL)
-        end_fetch(memds, memds->fetches);
-}
-
-static void hold_fetch(struct memds *memds, struct wire_call call, uint64_t since, uint32_t wait_ms)
-{
-    struct fetch *fetch = memory_zalloc(sizeof *fetch);
-    if (fetch == NULL) {
-        wire_refuse(call, ERR_NO_MEMORY);
-        return;
-    }
-    *fetch = (struct fetch){.memds = memds, .call = call, .since = since, .next = memds->fetches};
-    fetch->timer = (struct loop_timer){.fire = on_fetch_waited, .data = fetch};
-    memds->fetches = fetch;
-    uint64_t wait_us = (uint64_t)(wait_ms < WAIT_MS_MAX ? wait_ms : WAIT_MS_MAX) * 1000;
-    loop_timer_start(memds->loop, &fetch->timer, loop_now_us(memds->loop) + wait_us);
-}
-
-static void on_fetch(struct memds *memds, struct wire_call call, const struct frame *frame)
-{
-    const Sluice__Controlplane__FetchBundle *request =
-        proto_unpack(&sluice__controlplane__fetch_bundle__descriptor, frame->header, &memds->scratch);
-    if (request == NULL) {
-        wire_refuse(call, ERR_INVALID);
-        return;
-    }
-    bool is_newer = bundle_store_version(memds->bundle) > request->since_version;
-    if (is_newer || request->wait_ms == 0)
-        answer_fetch(memds, call, request->since_version);
-    else
-        hold_fetch(memds, call, request->since_version, request->wait_ms);
-}
-
-static void on_push(struct memds *memds, struct wire_call call, const struct frame *frame)
-{
-    bool has_more = false;
-    uint64_t before = bundle_store_version(memds->bundle);
-    enum err err = bundle_update_apply(memds->bundle, &memds->options.key, frame->header, &memds->scratch,
-                                       NULL, NULL, &has_more);
-    if (err != ERR_OK && err != ERR_STALE) {
-        log_error("bundle_refused", "err=%s", err_name(err));
-        wire_refuse(call, err);
-        return;
-    }
-    Sluice__Controlplane__BundleUpdateReply reply;
-    sluice__controlplane__bundle_update_reply__init(&reply);
-    reply.version = bundle_store_version(memds->bundle);
-    wire_reply(call, &(struct wire_message){.header = &reply.base});
-    if (reply.version == before)
-        return;
-    end_fetches(memds);
-    schedule_save(memds, memds->options.save_delay_us);
+    memds->is_patience_over = true;
+    memds->is_bundle_known |= memds->peer_count == 0;
+    memds_look_ready(memds);
 }
 
 /* ---- routes ---- */
@@ -224,20 +67,13 @@ static void on_publish(struct memds *memds, struct wire_call call, const struct 
         reply.taken += err == ERR_OK;
         reply.stale += err == ERR_STALE;
     }
+    metric_add(&memds->metrics->routes_taken, reply.taken);
+    metric_add(&memds->metrics->routes_stale, reply.stale);
+    metric_set(&memds->metrics->routes, route_map_count(memds->routes));
     if (err == ERR_INVALID || err == ERR_NO_MEMORY)
         wire_refuse(call, err);
     else
         wire_reply(call, &(struct wire_message){.header = &reply.base});
-}
-
-/* protobuf-c takes pointers to non-const, and packing does not write through them. */
-static Sluice__Controlplane__GroupRoute *writable(const Sluice__Controlplane__GroupRoute *route)
-{
-    union {
-        const Sluice__Controlplane__GroupRoute *in;
-        Sluice__Controlplane__GroupRoute *out;
-    } pointer = {.in = route};
-    return pointer.out;
 }
 
 static void on_lookup(struct memds *memds, struct wire_call call, const struct frame *frame)
@@ -256,11 +92,38 @@ static void on_lookup(struct memds *memds, struct wire_call call, const struct f
         wire_refuse(call, ERR_NO_MEMORY);
         return;
     }
+    size_t unknown_count = 0;
     for (size_t i = 0; i < request->n_keys; i++) {
         const Sluice__Controlplane__GroupRoute *route =
             route_map_find(memds->routes, proto_slice(request->keys[i]));
-        reply.routes[reply.n_routes++] = writable(route == NULL ? &unknown : route);
+        unknown_count += route == NULL;
+        reply.routes[reply.n_routes++] = route_message_view(route == NULL ? &unknown : route);
     }
+    if (unknown_count > 0 && !memds->is_ready) {
+        metric_increment(&memds->metrics->refused_unready);
+        wire_refuse(call, ERR_UNAVAILABLE);
+        return;
+    }
+    metric_increment(&memds->metrics->lookups);
+    metric_add(&memds->metrics->lookup_keys, request->n_keys);
+    metric_add(&memds->metrics->lookup_keys_unknown, unknown_count);
+    wire_reply(call, &(struct wire_message){.header = &reply.base});
+}
+
+static void on_compare(struct memds *memds, struct wire_call call, const struct frame *frame)
+{
+    const Sluice__Controlplane__CompareRoutes *question =
+        proto_unpack(&sluice__controlplane__compare_routes__descriptor, frame->header, &memds->scratch);
+    Sluice__Controlplane__CompareRoutesReply reply;
+    sluice__controlplane__compare_routes_reply__init(&reply);
+    enum err err =
+        question == NULL ? ERR_INVALID : exchange_answer(memds->routes, question, &memds->scratch, &reply);
+    if (err != ERR_OK) {
+        wire_refuse(call, err);
+        return;
+    }
+    reply.bundle_version = bundle_store_version(memds->bundle);
+    reply.is_ready = memds->is_ready;
     wire_reply(call, &(struct wire_message){.header = &reply.base});
 }
 
@@ -278,11 +141,14 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
     case CONTROLPLANE_FRAME_LOOKUP_ROUTES:
         on_lookup(memds, call, frame);
         break;
+    case CONTROLPLANE_FRAME_COMPARE_ROUTES:
+        on_compare(memds, call, frame);
+        break;
     case CONTROLPLANE_FRAME_PUSH_BUNDLE:
-        on_push(memds, call, frame);
+        memds_bundle_on_push(memds, call, frame);
         break;
     case CONTROLPLANE_FRAME_FETCH_BUNDLE:
-        on_fetch(memds, call, frame);
+        memds_bundle_on_fetch(memds, call, frame);
         break;
     default:
         wire_refuse(call, ERR_INVALID);
@@ -297,13 +163,27 @@ static void memds_init(struct memds *memds, struct loop *loop, const struct memd
 {
     memds->loop = loop;
     memds->options = *options;
+    memds->metrics = options->metrics;
     memds->bundle = bundle_store_create();
     memds->routes = route_map_create();
-    memds->save_timer = (struct loop_timer){.fire = on_save_due, .data = memds};
-    memds->save_work.data = memds;
+    memds->patience = (struct loop_timer){.fire = on_patience_over, .data = memds};
+    random_init(&memds->random, clock_boot_us());
     arena_init(&memds->scratch, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
-    (void)snprintf(memds->path, sizeof memds->path, "%s/bundle",
-                   options->data_dir); /* bounded by its setting */
+}
+
+static enum err open_ports(struct memds *memds, struct error *error)
+{
+    const struct memds_options *options = &memds->options;
+    const struct wire_server_options server_options = {
+        .host = options->host,
+        .port = options->port,
+        .identity = {.cluster_id = options->cluster_id, .role = WIRE_ROLE_MEMDS},
+        .metrics = options->wire_metrics,
+        .on_request = on_request,
+        .data = memds,
+    };
+    TRY(memds_peers_open(memds, error));
+    return wire_server_open(memds->loop, &server_options, &memds->server, error);
 }
 
 enum err memds_open(struct loop *loop, const struct memds_options *options, struct memds **ret_memds,
@@ -317,34 +197,32 @@ enum err memds_open(struct loop *loop, const struct memds_options *options, stru
         memds_free(memds);
         return error_set(error, ERR_NO_MEMORY, "no memory");
     }
-    load(memds);
-    const struct wire_server_options server_options = {
-        .host = options->host,
-        .port = options->port,
-        .identity = {.cluster_id = options->cluster_id, .role = WIRE_ROLE_MEMDS},
-        .metrics = options->wire_metrics,
-        .on_request = on_request,
-        .data = memds,
-    };
-    enum err err = wire_server_open(loop, &server_options, &memds->server, error);
-    if (err != ERR_OK)
+    memds_bundle_load(memds);
+    enum err err = open_ports(memds, error);
+    if (err != ERR_OK) {
+        memds_peers_close(memds);
         memds_free(memds);
-    else
-        *ret_memds = memds;
-    return err;
+        return err;
+    }
+    uint64_t patience_us = memds->peer_count == 0 ? 0 : options->patience_us;
+    loop_timer_start(loop, &memds->patience, loop_now_us(loop) + patience_us);
+    *ret_memds = memds;
+    return ERR_OK;
 }
 
 bool memds_drain(struct memds *memds)
 {
     wire_server_stop_listening(memds->server);
-    end_fetches(memds);
+    memds_bundle_end_fetches(memds);
     return !memds->is_saving && memds->saved_version == bundle_store_version(memds->bundle);
 }
 
 void memds_close(struct memds *memds)
 {
     memds->is_closing = true;
-    end_fetches(memds);
+    memds_bundle_end_fetches(memds);
+    memds_peers_close(memds);
+    loop_timer_stop(memds->loop, &memds->patience);
     loop_timer_stop(memds->loop, &memds->save_timer);
     wire_server_close(memds->server, NULL, NULL);
     memds->server = NULL;
@@ -352,6 +230,7 @@ void memds_close(struct memds *memds)
 
 void memds_free(struct memds *memds)
 {
+    memds_peers_free(memds);
     bundle_store_destroy(memds->bundle);
     route_map_destroy(memds->routes);
     arena_deinit(&memds->scratch);

@@ -43,6 +43,7 @@ struct item_client {
     struct item_call *calls; /* all under way */
     struct loop_timer refresh;
     struct loop_task lookup; /* collects the keys of one turn */
+    bool is_looking_up;
     struct random random;
     struct arena arena;
     size_t refresh_next; /* where the next refresh begins, so that more routes than fit one get their turn */
@@ -175,31 +176,54 @@ static void look_up_later(struct item_call *call)
     loop_timer_start(c->loop, &call->timer, call->deadline_us);
 }
 
+/* One at a time: what it finds is what most of those want who come meanwhile, and a router that starts cold at full load
+ * asks hardly more than one that is warm. */
 static void on_lookup(struct loop_task *task)
 {
     struct item_client *c = task->data;
     struct slice keys[REFRESH_KEYS_MAX];
     size_t count = 0;
-    for (struct item_call *call = c->calls; call != NULL && count < REFRESH_KEYS_MAX; call = call->next)
-        if (call->waits_for_route)
-            keys[count++] = call->key;
+    if (c->is_looking_up)
+        return;
+    for (struct item_call *call = c->calls; call != NULL && count < REFRESH_KEYS_MAX; call = call->next) {
+        if (!call->waits_for_route)
+            continue;
+        call->is_looked_up = true;
+        keys[count++] = call->key;
+    }
     if (count == 0)
         return;
+    c->is_looking_up = true;
     metric_add(&c->options.metrics->lookups, count);
-    c->options.lookup(c, keys, count, c->options.data);
+    c->options.lookup(c, keys, count, false, c->options.data);
+}
+
+/* Whoever came too late for this look-up goes on if it has found his route all the same, and is in the next one
+ * otherwise. */
+static bool is_answered(struct item_call *call, struct route *route)
+{
+    if (route != NULL && call->is_looked_up)
+        route->is_fresh = true;
+    return call->waits_for_route && (call->is_looked_up || route != NULL);
 }
 
 void item_client_looked_up(struct item_client *c)
 {
     struct item_call *next;
+    c->is_looking_up = false;
     for (struct item_call *call = c->calls; call != NULL; call = next) {
         next = call->next;
         if (!call->waits_for_route)
             continue;
-        call->waits_for_route = false;
+        struct route *route = route_cache_find(c->routes, call->key);
+        if (!is_answered(call, route)) {
+            loop_defer(c->loop, &c->lookup);
+            continue;
+        }
         bool is_first = call->lookups++ == 0;
+        call->waits_for_route = call->is_looked_up = false;
         /* Only once at once: a route that names nobody to ask would be looked up without end. */
-        if (is_first && route_cache_find(c->routes, call->key) != NULL) {
+        if (is_first && route != NULL) {
             loop_timer_start(c->loop, &call->timer, loop_now_us(c->loop));
         } else {
             call->attempts++;
@@ -425,6 +449,7 @@ void item_client_begin(struct item_client *c, struct item_call *call)
     call->began_us = now_us;
     call->timer = (struct loop_timer){.fire = on_timer, .data = call};
     call->attempts = call->lookups = 0;
+    call->waits_for_route = call->is_looked_up = false;
     call->next = c->calls;
     if (c->calls != NULL)
         c->calls->previous = &call->next;
@@ -449,12 +474,12 @@ static void on_refresh(struct loop_timer *timer)
     size_t count = 0, route_count = route_cache_count(c->routes);
     for (size_t i = 0; i < route_count && count < REFRESH_KEYS_MAX; i++) {
         struct route *route = route_cache_at(c->routes, c->refresh_next++ % route_count);
-        if (route->is_used)
+        if (route->is_used && !route->is_fresh)
             keys[count++] = route->start;
-        route->is_used = false;
+        route->is_used = route->is_fresh = false;
     }
     if (count > 0)
-        c->options.lookup(c, keys, count, c->options.data);
+        c->options.lookup(c, keys, count, true, c->options.data);
     metric_add(&c->options.metrics->refreshes, count);
     loop_timer_start(c->loop, &c->refresh, loop_now_us(c->loop) + c->options.refresh_us);
 }

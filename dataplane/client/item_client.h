@@ -27,9 +27,10 @@ struct item_client_metrics {
 };
 extern const struct metric_table item_client_metric_table;
 
-/* Look up the routes of keys (borrowed for the call); ends in item_client_learn for each that is known, then
- * item_client_looked_up. */
-typedef void (*item_lookup)(struct item_client *client, const struct slice *keys, size_t count, void *data);
+/* Look up the routes of keys (borrowed for the call): item_client_learn for each that is known, and then, unless it is a
+ * refresh, item_client_looked_up. Of those that are no refresh one is under way at a time. */
+typedef void (*item_lookup)(struct item_client *client, const struct slice *keys, size_t count,
+                            bool is_refresh, void *data);
 
 struct item_client_options {
     struct wire_identity identity;
@@ -96,6 +97,7 @@ struct item_call {
     bool is_attempt_unanswered; /* an attempt went out and nobody said what became of it */
     bool takes_long;            /* a node has said so: its attempts get more time */
     bool waits_for_route;
+    bool is_looked_up; /* its key is in the look-up under way */
 };
 
 /* Initialise call->read, call->write or call->range with protobuf-c's INIT, fill in the call, then begin. */

@@ -28,7 +28,8 @@ struct route {
     uint64_t leader_replica_id; /* 0: not known */
     struct slice start;
     struct slice end; /* empty: no end */
-    bool is_used;     /* since the last refresh; for the owner of the cache */
+    bool is_used;     /* since the last refresh; for the owner of the cache, as are the next two */
+    bool is_fresh;    /* was looked up since then: the next refresh may leave it out */
     uint32_t unused_rounds;
     uint32_t replica_count;
     struct route_replica replicas[ROUTE_REPLICAS_MAX];

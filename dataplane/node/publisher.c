@@ -20,14 +20,19 @@ enum {
 
 struct marked {
     uint64_t group_id;
+    uint64_t since_us;   /* when the first change came that is not published */
+    struct marked *next; /* of those in the message under way */
     UT_hash_handle hh;
 };
 
-/* One MemDS: what it has still to be told. */
+/* One MemDS: what it has still to be told. While it is not connected that is not kept: it is told everything when it is.
+ * No target waits for another one. */
 struct target {
     struct publisher *publisher;
     struct wire_client *client;
     struct marked *marked;
+    struct marked *sent; /* in the message under way */
+    struct loop_timer retry;
     bool is_calling;
 };
 
@@ -35,22 +40,16 @@ struct publisher {
     struct publisher_options options;
     struct loop *loop;
     struct loop_task send;
-    struct loop_timer retry;
     struct arena arena;
     struct target targets[MEMDS_MAX];
     size_t target_count;
+    struct target *only; /* whom marks concern; NULL: all */
 };
 
-static bool mark(struct target *t, uint64_t group_id)
+/* ---- marks ---- */
+
+static bool put(struct target *t, struct marked *m)
 {
-    struct marked *m;
-    HASH_FIND(hh, t->marked, &group_id, sizeof group_id, m);
-    if (m != NULL)
-        return true;
-    m = memory_zalloc(sizeof *m);
-    if (m == NULL)
-        return false;
-    m->group_id = group_id;
     HASH_ADD(hh, t->marked, group_id, sizeof m->group_id, m);
     if (!HASH_ADD_FAILED(m))
         return true;
@@ -58,18 +57,87 @@ static bool mark(struct target *t, uint64_t group_id)
     return false;
 }
 
-static void retry_later(struct publisher *p)
+static struct marked *find(const struct target *t, uint64_t group_id)
 {
-    if (!loop_timer_is_started(&p->retry))
-        loop_timer_start(p->loop, &p->retry, loop_now_us(p->loop) + RETRY_US);
+    struct marked *m;
+    HASH_FIND(hh, t->marked, &group_id, sizeof group_id, m);
+    return m;
+}
+
+static bool mark(struct target *t, uint64_t group_id)
+{
+    if (!wire_client_is_ready(t->client) || find(t, group_id) != NULL)
+        return true;
+    struct marked *m = memory_zalloc(sizeof *m);
+    if (m == NULL)
+        return false;
+    m->group_id = group_id;
+    m->since_us = loop_now_us(t->publisher->loop);
+    return put(t, m);
 }
 
 void publisher_mark(struct publisher *p, uint64_t group_id)
 {
-    for (size_t i = 0; i < p->target_count; i++)
-        if (!mark(&p->targets[i], group_id))
+    for (size_t i = 0; i < p->target_count; i++) {
+        struct target *t = &p->targets[i];
+        if ((p->only == NULL || p->only == t) && !mark(t, group_id))
             log_warn("route_not_marked", "group=%llu reason=memory", (unsigned long long)group_id);
+    }
     loop_defer(p->loop, &p->send);
+}
+
+static void forget_marks(struct target *t)
+{
+    while (t->marked != NULL) {
+        struct marked *m = t->marked;
+        HASH_DEL(t->marked, m);
+        memory_free(m);
+    }
+}
+
+static struct marked *take_sent(struct target *t)
+{
+    struct marked *m = t->sent;
+    if (m != NULL)
+        t->sent = m->next;
+    return m;
+}
+
+static void forget_sent(struct target *t)
+{
+    for (struct marked *m; (m = take_sent(t)) != NULL;)
+        memory_free(m);
+}
+
+/* Which of them arrived is not known; repeating all is harmless, as newer routes win. */
+static void mark_sent_again(struct target *t)
+{
+    for (struct marked *m; (m = take_sent(t)) != NULL;) {
+        struct marked *again = find(t, m->group_id);
+        uint64_t group_id = m->group_id;
+        if (again != NULL) {
+            again->since_us = m->since_us;
+            memory_free(m);
+        } else if (!put(t, m)) {
+            log_warn("route_not_marked", "group=%llu reason=memory", (unsigned long long)group_id);
+        }
+    }
+}
+
+/* ---- sending ---- */
+
+static void retry_later(struct target *t)
+{
+    mark_sent_again(t);
+    struct loop *loop = t->publisher->loop;
+    loop_timer_start(loop, &t->retry, loop_now_us(loop) + RETRY_US);
+}
+
+static void record_times(struct target *t)
+{
+    uint64_t now_us = loop_now_us(t->publisher->loop);
+    for (const struct marked *m = t->sent; m != NULL && t->publisher->options.time != NULL; m = m->next)
+        metric_record(t->publisher->options.time, now_us - m->since_us);
 }
 
 static void on_published(enum err err, const struct frame *response, void *data)
@@ -78,15 +146,14 @@ static void on_published(enum err err, const struct frame *response, void *data)
     t->is_calling = false;
     if (err == ERR_CLOSED)
         return;
-    if (err == ERR_OK) {
-        if (t->marked != NULL)
-            loop_defer(t->publisher->loop, &t->publisher->send);
+    if (err != ERR_OK) {
+        retry_later(t);
         return;
     }
-    /* Which of them arrived is not known; repeating all is harmless, as newer routes win. */
-    t->publisher->options.mark_all(t->publisher, t->publisher->options.data);
-    loop_undefer(t->publisher->loop, &t->publisher->send);
-    retry_later(t->publisher);
+    record_times(t);
+    forget_sent(t);
+    if (t->marked != NULL)
+        loop_defer(t->publisher->loop, &t->publisher->send);
 }
 
 /* Take up to a message's worth of marks and describe them. */
@@ -97,10 +164,14 @@ static size_t collect(struct target *t, Sluice__Controlplane__GroupRoute **route
         struct marked *m = t->marked;
         struct publisher *p = t->publisher;
         Sluice__Controlplane__GroupRoute *route = p->options.describe(m->group_id, arena, p->options.data);
-        if (route != NULL)
-            routes[count++] = route;
         HASH_DEL(t->marked, m);
-        memory_free(m);
+        if (route == NULL) {
+            memory_free(m);
+            continue;
+        }
+        routes[count++] = route;
+        m->next = t->sent;
+        t->sent = m;
     }
     return count;
 }
@@ -108,27 +179,18 @@ static size_t collect(struct target *t, Sluice__Controlplane__GroupRoute **route
 static void send_to(struct target *t)
 {
     struct publisher *p = t->publisher;
-    if (t->is_calling || t->marked == NULL)
+    if (t->is_calling || t->marked == NULL || loop_timer_is_started(&t->retry))
         return;
-    if (!wire_client_is_ready(t->client))
-        return; /* all is marked again when it is */
     Sluice__Controlplane__GroupRoute *routes[ROUTES_PER_MESSAGE];
     arena_reset(&p->arena);
     Sluice__Controlplane__PublishRoutes header = SLUICE__CONTROLPLANE__PUBLISH_ROUTES__INIT;
     header.n_routes = collect(t, routes, &p->arena);
     header.routes = routes;
-    if (header.n_routes == 0) { /* none of these is led here any more */
-        if (t->marked != NULL)
-            loop_defer(p->loop, &p->send);
+    if (header.n_routes == 0) /* none of these is led here any more */
         return;
-    }
     const struct wire_message message = {.type = CONTROLPLANE_FRAME_PUBLISH_ROUTES, .header = &header.base};
     if (wire_client_call(t->client, &message, clock_boot_us() + CALL_US, on_published, t) != ERR_OK) {
-        for (size_t i = 0; i < header.n_routes; i++)
-            if (!mark(t, routes[i]->group_id))
-                log_warn("route_not_marked", "group=%llu reason=memory",
-                         (unsigned long long)routes[i]->group_id);
-        retry_later(p);
+        retry_later(t);
         return;
     }
     t->is_calling = true;
@@ -145,16 +207,23 @@ static void on_send(struct loop_task *task)
 
 static void on_retry(struct loop_timer *timer)
 {
-    struct publisher *p = timer->data;
-    on_send(&p->send);
+    send_to(timer->data);
 }
 
 static void on_state(struct wire_client *c, const struct wire_identity *peer, void *data)
 {
     struct target *t = data;
-    if (peer != NULL)
-        t->publisher->options.mark_all(t->publisher, t->publisher->options.data);
+    struct publisher *p = t->publisher;
+    forget_marks(t);
+    loop_timer_stop(p->loop, &t->retry);
+    if (peer == NULL)
+        return;
+    p->only = t;
+    p->options.mark_all(p, p->options.data);
+    p->only = NULL;
 }
+
+/* ---- life ---- */
 
 static enum err connect_targets(struct publisher *p, struct error *error)
 {
@@ -166,6 +235,7 @@ static enum err connect_targets(struct publisher *p, struct error *error)
             return error_set(error, ERR_CONFIG, "more than %d MemDS addresses", MEMDS_MAX);
         struct target *t = &p->targets[p->target_count];
         t->publisher = p;
+        t->retry = (struct loop_timer){.fire = on_retry, .data = t};
         char name[32];
         snprintf(name, sizeof name, "memds-%zu", p->target_count + 1);
         const struct wire_client_options options = {
@@ -194,7 +264,6 @@ enum err publisher_create(struct loop *loop, const struct publisher_options *opt
     p->options = *options;
     p->loop = loop;
     p->send = (struct loop_task){.run = on_send, .data = p};
-    p->retry = (struct loop_timer){.fire = on_retry, .data = p};
     arena_init(&p->arena, ARENA_BLOCK, ARENA_MAX);
     enum err err = connect_targets(p, error);
     if (err != ERR_OK) {
@@ -210,15 +279,12 @@ void publisher_destroy(struct publisher *p)
     if (p == NULL)
         return;
     loop_undefer(p->loop, &p->send);
-    loop_timer_stop(p->loop, &p->retry);
     for (size_t i = 0; i < p->target_count; i++) {
         struct target *t = &p->targets[i];
         wire_client_close(t->client, NULL, NULL);
-        while (t->marked != NULL) {
-            struct marked *m = t->marked;
-            HASH_DEL(t->marked, m);
-            memory_free(m);
-        }
+        loop_timer_stop(p->loop, &t->retry);
+        forget_marks(t);
+        forget_sent(t);
     }
     arena_deinit(&p->arena);
     memory_free(p);

@@ -269,6 +269,7 @@ static enum err open_publisher(struct shard *s, struct error *error)
         .identity = identity(s->node),
         .wire_metrics = &s->wire_metrics,
         .published = &s->metrics.routes_published,
+        .time = &s->metrics.publication_time,
         .describe = describe,
         .mark_all = mark_all,
         .data = s,

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from deploy.local import postgres
-from deploy.local.layout import HOST, LOOPS_MAX, REGION, Layout
+from deploy.local.layout import HOST, LOOPS_MAX, MEMDS, REGION, Layout
 
 READY_SECONDS = 60
 STOP_SECONDS = 20
@@ -122,8 +122,8 @@ class Fleet:
         makers = {"node": self.layout.node, "router": self.layout.router}
         if name == "postgres":
             return self.layout.postgres()
-        if name == "memds-1":
-            return self.layout.memds()
+        if kind == "memds" and number.isdigit() and int(number) in MEMDS:
+            return self.layout.memds(int(number))
         if name == "control-1":
             return self.layout.control()
         if kind in makers and number.isdigit() and int(number) > 0:
@@ -230,7 +230,7 @@ class Fleet:
             if process.role == "postgres":
                 self.wait_ready(process.name)
                 postgres.create_database(self.layout)
-            elif process.role in ("memds", "control"):
+            elif process.role == "control":  # a MemDS of a new fleet is ready when control has spoken to it
                 self.wait_ready(process.name)
         for process in self.layout.processes(nodes):
             self.wait_ready(process.name)

@@ -1,7 +1,7 @@
 """Names, roles, zones and ports of the processes of a local fleet.
 
 Offsets from SLUICE_PORT, so that fleets whose ports are 100 apart can run side by side:
-    +0 tenants   +1..+9 routers' admin   +10 memds   +12 control   +15 postgres
+    +0 tenants   +1..+9 routers' admin   +10 memds-1   +12 control   +15 postgres   +16 memds-2
     +20.. nodes: one for each loop and one for the admin port, so ten nodes with LOOPS_MAX loops end before +100
 """
 
@@ -12,6 +12,7 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 ZONES = ("zone-a", "zone-b", "zone-c")
 LOOPS_MAX = 7  # of a node, here
+MEMDS = {1: 10, 2: 16}  # number of the instance: offset of its ports
 
 
 @dataclass
@@ -58,9 +59,14 @@ class Layout:
         return Process("postgres", "postgres", {"data": self.port + 15},
                        data_dir=str(self.path("postgres", "data")))
 
-    def memds(self):
-        ports = {"data": self.port + 10, "admin": self.port + 11}
-        return self._daemon("memds-1", "memds", ports, "", [])
+    def memds(self, number):
+        base = self.port + MEMDS[number]
+        return self._daemon(f"memds-{number}", "memds", {"data": base, "admin": base + 1}, "",
+                            ["--peers", self.memds_addresses])
+
+    @property
+    def memds_addresses(self):
+        return ",".join(f"{HOST}:{self.port + offset}" for offset in MEMDS.values())
 
     def control(self):
         ports = {"data": self.port + 12, "admin": self.port + 13, "operator": self.port + 14}
@@ -69,7 +75,7 @@ class Layout:
             "--operator-port", str(ports["operator"]),
             "--operator-token-file", str(self.operator_token),
             "--database", f"host={socket_dir} port={self.port + 15} user=sluice dbname=sluice",
-            "--memds", f"{HOST}:{self.port + 10}",
+            "--memds", self.memds_addresses,
             "--region", REGION,
         ])
 
@@ -80,7 +86,7 @@ class Layout:
         zone = ZONES[(number - 1) % len(ZONES)]
         return self._daemon(f"node-{number}", "node", ports, zone, [
             "--control", f"{HOST}:{self.port + 12}",
-            "--memds", f"{HOST}:{self.port + 10}",
+            "--memds", self.memds_addresses,
             "--zone", zone,
             "--loops", str(self.loops),
         ])
@@ -90,13 +96,13 @@ class Layout:
         zone = ZONES[(number - 1) % len(ZONES)]
         return self._daemon(f"router-{number}", "router", ports, zone, [
             "--control", f"{HOST}:{self.port + 12}",
-            "--memds", f"{HOST}:{self.port + 10}",
+            "--memds", self.memds_addresses,
             "--region", REGION,
             "--zone", zone,
         ])
 
     def processes(self, nodes):
-        return [self.postgres(), self.memds(), self.control(),
+        return [self.postgres(), *(self.memds(n) for n in MEMDS), self.control(),
                 *(self.node(n) for n in range(1, nodes + 1)),
                 self.router(1), self.router(2)]
 

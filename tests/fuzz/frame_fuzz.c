@@ -29,6 +29,8 @@ static const ProtobufCMessageDescriptor *const HEADERS[] = {
     &sluice__controlplane__fetch_bundle__descriptor,
     &sluice__controlplane__control_request__descriptor,
     &sluice__controlplane__control_reply__descriptor,
+    &sluice__controlplane__compare_routes__descriptor,
+    &sluice__controlplane__compare_routes_reply__descriptor,
 };
 
 /* Fields that no descriptor names are kept by protobuf-c as they came, those with the impossible number 0 too, which it

@@ -26,7 +26,13 @@ struct memds_daemon {
     struct memds *memds;
     struct loop_timer drain;
     struct wire_metrics wire_metrics;
+    struct memds_metrics metrics;
 };
+
+static void on_ready(void *data)
+{
+    daemon_ready(((struct memds_daemon *)data)->daemon);
+}
 
 static enum err start(struct daemon *d, void *data, struct error *error)
 {
@@ -37,17 +43,23 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .port = (uint16_t)m->settings.port,
         .data_dir = m->settings.data_dir,
         .cluster_id = m->settings.cluster_id,
+        .peers = m->settings.peers,
         .wire_metrics = &m->wire_metrics,
+        .metrics = &m->metrics,
         .save_delay_us = m->settings.save_delay_us,
+        .compare_us = m->settings.compare_interval_us,
+        .patience_us = m->settings.peer_patience_us,
+        .on_ready = on_ready,
+        .data = m,
     };
     TRY(metrics_add(d->metrics, &wire_metric_table, NULL, &m->wire_metrics));
+    TRY(metrics_add(d->metrics, &memds_metric_table, NULL, &m->metrics));
     TRY(cluster_key_load(m->settings.cluster_key_file, &options.key, error));
     enum err err = memds_open(&d->loop, &options, &m->memds, error);
     OPENSSL_cleanse(&options.key, sizeof options.key);
     if (err != ERR_OK)
         return err;
     log_info("listening", "port=%u", memds_port(m->memds));
-    daemon_ready(d);
     return ERR_OK;
 }
 

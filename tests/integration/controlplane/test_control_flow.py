@@ -24,6 +24,7 @@ HEARTBEAT, PUBLISH, LOOKUP, FETCH, CONTROL = 0x0201, 0x0210, 0x0211, 0x0221, 0x0
 TENANT, ACCESS_KEY, TABLE = 0, 1, 2
 LEADER, REMOVED = 2, 4
 ROOT = Path(__file__).resolve().parents[3]
+BOTH_MEMDS = ["memds-1", "memds-2"]
 
 
 def wait_for(condition, seconds=10):
@@ -126,11 +127,13 @@ def fleet():
     fleet = Fleet(home, PORT + 500, os.environ.get("SLUICE_TEST_BINARIES", ROOT / "build" / "release"))
     fleet._prepare()
     try:
-        for name in ("postgres", "memds-1", "control-1"):
+        fleet.start("postgres")
+        fleet.wait_ready("postgres")
+        postgres.create_database(fleet.layout)
+        for name in BOTH_MEMDS + ["control-1"]:
             fleet.start(name)
+        for name in ["control-1"] + BOTH_MEMDS:  # they have nothing to be ready with before control has spoken
             fleet.wait_ready(name)
-            if name == "postgres":
-                postgres.create_database(fleet.layout)
         yield fleet
     finally:
         fleet.down()
@@ -157,9 +160,9 @@ def router(fleet, nodes):
     return Router(fleet, tenant["tenant_id"])
 
 
-def bundle(fleet):
-    """What a router that starts cold gets from MemDS: {(kind, id): (version, is deleted)}."""
-    wire = connect(fleet, fleet.layout.memds(), role=1)
+def bundle(fleet, number=1):
+    """What a router that starts cold gets from this MemDS: {(kind, id): (version, is deleted)}."""
+    wire = connect(fleet, fleet.layout.memds(number), role=1)
     update, _ = wire.call(FETCH, encode(f1=0))
     wire.close()
     objects = [Message(o) for o in update.all(3)]
@@ -256,7 +259,7 @@ def test_what_is_updated_outlives_control(fleet, router, nodes):
 
 
 def test_metrics_and_health(fleet):
-    for process in (fleet.layout.control(), fleet.layout.memds()):
+    for process in (fleet.layout.control(), fleet.layout.memds(1)):
         with urllib.request.urlopen(process.admin_url + "/metrics", timeout=5) as reply:
             assert b"sluice_wire_frames_received" in reply.read()
 
@@ -352,7 +355,7 @@ def test_postgres_dies_and_comes_back(fleet, router):
     assert router.call("CreateTable", table("durable"))[0] == 200
     wait_for(lambda: router.status("durable") == "ACTIVE")
     version = bundle(fleet)[0]
-    file = Path(fleet.layout.memds().data_dir, "bundle")
+    file = Path(fleet.layout.memds(1).data_dir, "bundle")
     wait_for(lambda: int.from_bytes(file.read_bytes()[16:24], "little") >= version)
     fleet.kill("postgres")
 
@@ -375,7 +378,7 @@ def test_postgres_dies_and_comes_back(fleet, router):
 
 
 def test_routes(fleet):
-    wire = connect(fleet, fleet.layout.memds(), role=2)
+    wire = connect(fleet, fleet.layout.memds(1), role=2)
     replica = encode(f1=1, f2=1, f3="a", f4="127.0.0.1", f5=9000)
     start, middle, end = (n.to_bytes(8, "big") * 2 for n in (700, 701, 702))
     route = dict(f1=70001, f2=start, f3=end, f4=1, f5=1, f7=1, f8=[replica])
@@ -478,7 +481,7 @@ def test_many_tables(fleet, router):
 
 
 def test_drains_on_sigterm(fleet):
-    for name in ("control-1", "memds-1"):
+    for name in ["control-1"] + BOTH_MEMDS:
         assert fleet.stop(name)
         fleet.start(name)
         fleet.wait_ready(name)

@@ -17,6 +17,9 @@
 #define FLEET                                                                                        \
     "{\"nodes\":[{\"node_id\":1,\"name\":\"node-1\",\"zone\":\"zone-a\",\"host\":\"127.0.0.1\","     \
     "\"port\":8020,\"is_alive\":true,\"replicas\":4,\"wanted_leaders\":2,\"last_heartbeat_us\":0}]," \
+    "\"memds\":[{\"host\":\"127.0.0.1\",\"port\":8010,\"is_connected\":true,\"bundle_version\":9},"  \
+    "{\"host\":\"127.0.0.1\",\"port\":8016,\"is_connected\":true,\"bundle_version\":8},"             \
+    "{\"host\":\"127.0.0.1\",\"port\":8018,\"is_connected\":false,\"bundle_version\":0}],"           \
     "\"tables\":{\"creating\":1,\"active\":2,\"gone\":0},\"partitions\":4,\"replicas\":12,"          \
     "\"bundle_version\":9}"
 
@@ -187,6 +190,11 @@ static void the_fleet_is_a_table_and_counts(void **state)
                    "NODE  NAME    ZONE    ADDRESS         STATE  REPLICAS  WANTED LEADERS  LAST HEARTBEAT\n"
                    "   1  node-1  zone-a  127.0.0.1:8020  alive         4               2  never\n"
                    "\n"
+                   "MEMDS           STATE    BUNDLE VERSION\n"
+                   "127.0.0.1:8010  current               9\n"
+                   "127.0.0.1:8016  behind                8\n"
+                   "127.0.0.1:8018  away                  0\n"
+                   "\n"
                    "tables          1 creating, 2 active\n"
                    "partitions      4\n"
                    "replicas        12\n"
@@ -256,7 +264,8 @@ static void an_answer_that_is_none_of_controls_is_a_failure(void **state)
 static void rows_with_strange_fields_are_shown_and_do_no_harm(void **state)
 {
     struct script s = {.status = 200,
-                       .answer = "{\"tables\":{\"a\":\"x\"},\"nodes\":[7,{\"port\":\"x\"},null]}"};
+                       .answer = "{\"tables\":{\"a\":\"x\"},\"nodes\":[7,{\"port\":\"x\"},null],"
+                                 "\"memds\":[7,{\"port\":\"x\"},null]}"};
     struct outcome outcome = run(&s, "fleet");
     assert_int_equal(outcome.status, CLI_EXIT_DONE);
     free(outcome.out);

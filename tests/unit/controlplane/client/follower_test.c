@@ -20,7 +20,9 @@ struct world {
     struct bundle_store *store;
     struct wire_server *server;
     struct wire_server *standby;
+    struct bundle_store *old; /* what the standby has, when it answers fetches; less than the server */
     struct peer_set *peers;
+    struct dependency_metrics metrics;
     struct bundle_follower *follower;
     int changes;
     uint64_t version;
@@ -69,9 +71,27 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
     }
 }
 
+/* As a MemDS: what is newer, or a refusal to who knows more; nobody is held. */
 static void on_standby_request(struct wire_call call, const struct frame *frame, void *data)
 {
-    wire_refuse(call, ERR_NOT_LEADER);
+    struct world *w = data;
+    if (w->old == NULL || frame->type != CONTROLPLANE_FRAME_FETCH_BUNDLE) {
+        wire_refuse(call, ERR_NOT_LEADER);
+        return;
+    }
+    struct buffer packed;
+    struct arena arena;
+    arena_init(&arena, 1024, 4096);
+    const Sluice__Controlplane__FetchBundle *request =
+        proto_unpack(&sluice__controlplane__fetch_bundle__descriptor, frame->header, &arena);
+    buffer_init(&packed, 1 << 20);
+    bundle_update_append(&packed, w->old, request->since_version, BUNDLE_UPDATE_BYTES_MAX);
+    if (bundle_store_version(w->old) < request->since_version)
+        wire_refuse(call, ERR_UNAVAILABLE);
+    else
+        wire_reply(call, &(struct wire_message){.header_bytes = buffer_view(&packed)});
+    arena_deinit(&arena);
+    buffer_deinit(&packed);
 }
 
 static struct wire_server *open_server(struct world *w, wire_request_cb on)
@@ -85,14 +105,19 @@ static struct wire_server *open_server(struct world *w, wire_request_cb on)
     return server;
 }
 
-static void put(struct world *w, const char *id, uint64_t version)
+static void put_in(struct world *w, struct bundle_store *store, const char *id, uint64_t version)
 {
     uint8_t signature[BUNDLE_SIGNATURE_BYTES];
     struct bundle_object object = {.kind = BUNDLE_TENANT, .version = version, .id = slice_from_string(id)};
     bundle_object_sign(&w->key, &object, signature);
     object.signature = slice_make(signature, sizeof signature);
-    assert_int_equal(bundle_store_put(w->store, &object), ERR_OK);
-    bundle_store_advance(w->store, version);
+    assert_int_equal(bundle_store_put(store, &object), ERR_OK);
+    bundle_store_advance(store, version);
+}
+
+static void put(struct world *w, const char *id, uint64_t version)
+{
+    put_in(w, w->store, id, version);
 }
 
 static int set_up(void **state)
@@ -109,8 +134,11 @@ static int set_up(void **state)
     w->standby = open_server(w, on_standby_request);
     (void)snprintf(addresses, sizeof addresses, "127.0.0.1:%u,127.0.0.1:%u", wire_server_port(w->standby),
                    wire_server_port(w->server));
-    const struct peer_set_options options = {
-        .name = "peers", .addresses = addresses, .identity = {.cluster_id = 5, .role = WIRE_ROLE_ROUTER}};
+    const struct peer_set_options options = {.name = "peers",
+                                             .addresses = addresses,
+                                             .identity = {.cluster_id = 5, .role = WIRE_ROLE_ROUTER},
+                                             .dependency = &w->metrics,
+                                             .breaker = &breaker_item_path};
     assert_int_equal(peer_set_open(&w->loop, &options, &w->peers, NULL), ERR_OK);
     *state = w;
     return 0;
@@ -122,11 +150,13 @@ static int tear_down(void **state)
     if (w->follower != NULL)
         bundle_follower_stop(w->follower);
     peer_set_close(w->peers, NULL, NULL);
-    wire_server_close(w->server, NULL, NULL);
+    if (w->server != NULL)
+        wire_server_close(w->server, NULL, NULL);
     wire_server_close(w->standby, NULL, NULL);
     loop_run(&w->loop);
     loop_deinit(&w->loop);
     bundle_store_destroy(w->store);
+    bundle_store_destroy(w->old);
     test_free(w);
     return 0;
 }
@@ -159,6 +189,7 @@ static void on_change(const struct bundle_object *object, void *data)
 static void on_version(uint64_t version, void *data)
 {
     struct world *w = data;
+    assert_true(version >= w->version);
     w->version = version;
 }
 
@@ -189,6 +220,37 @@ static void follower_starts_cold_and_waits_for_versions(void **state)
     assert_int_equal(bundle_follower_wait(w->follower, 9, clock_boot_us() + 20000, on_waited, w), ERR_OK);
     run_until(w, is_done);
     assert_int_equal(w->err, ERR_TIMEOUT);
+}
+
+static bool is_version_4(struct world *w)
+{
+    return w->version == 4;
+}
+
+static void follower_never_goes_back_and_goes_on_with_whoever_is_left(void **state)
+{
+    struct world *w = *state;
+    w->old = bundle_store_create();
+    put(w, "a", 1);
+    put(w, "b", 2);
+    put(w, "c", 3);
+    put_in(w, w->old, "a", 1);
+    const struct bundle_follower_options options = {
+        .memds = w->peers, .key = &w->key, .on_change = on_change, .on_version = on_version, .data = w};
+    assert_int_equal(bundle_follower_start(&w->loop, &options, &w->follower), ERR_OK);
+    run_until(w, is_version_3); /* whoever was asked first */
+    wire_server_close(w->server, NULL, NULL);
+    w->server = NULL;
+    uint64_t end_us = clock_boot_us() + 300000; /* polls of who has less */
+    while (clock_boot_us() < end_us)
+        loop_run_once(&w->loop, 10);
+    assert_int_equal(bundle_follower_version(w->follower), 3);
+    assert_int_equal(w->changes, 3);
+    put_in(w, w->old, "b", 2);
+    put_in(w, w->old, "c", 3);
+    put_in(w, w->old, "d", 4);
+    run_until(w, is_version_4);
+    assert_int_equal(w->changes, 4);
 }
 
 static void on_result(enum err err, const struct control_result *result, void *data)
@@ -233,21 +295,23 @@ static void lookup_wants_one_route_for_each_key(void **state)
     struct world *w = *state;
     const struct slice keys[] = {SLICE_LITERAL("a"), SLICE_LITERAL("b")};
     run_until(w, is_ready);
-    assert_int_equal(route_lookup(w->peers, keys, 2, clock_boot_us() + 5000000, on_routes, w), ERR_OK);
+    assert_int_equal(route_lookup(w->peers, keys, 2, clock_boot_us() + 5000000, 0, on_routes, w), ERR_OK);
     run_until(w, is_done);
     assert_int_equal(w->err, ERR_OK);
     assert_int_equal(w->group_id, 7);
     w->is_done = false;
-    assert_int_equal(route_lookup(w->peers, keys, 1, clock_boot_us() + 5000000, on_routes, w), ERR_OK);
+    assert_int_equal(route_lookup(w->peers, keys, 1, clock_boot_us() + 5000000, 0, on_routes, w), ERR_OK);
     run_until(w, is_done);
     assert_int_equal(w->err, ERR_INVALID);
-    assert_int_equal(route_lookup(w->peers, keys, ROUTE_KEYS_MAX + 1, 0, on_routes, w), ERR_LIMIT);
+    assert_int_equal(route_lookup(w->peers, keys, ROUTE_KEYS_MAX + 1, 0, 0, on_routes, w), ERR_LIMIT);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(follower_starts_cold_and_waits_for_versions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(follower_never_goes_back_and_goes_on_with_whoever_is_left, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(control_call_goes_past_the_standby, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lookup_wants_one_route_for_each_key, set_up, tear_down),
     };

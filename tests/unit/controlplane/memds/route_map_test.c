@@ -106,6 +106,33 @@ static void removed_group_stays_removed(void **state)
     route_map_destroy(map);
 }
 
+static void what_lay_below_comes_back_when_the_upper_group_goes_or_shrinks(void **state)
+{
+    struct route_map *map = route_map_create();
+    assert_int_equal(publish(map, (struct publication){1, "a", "m", 1, 1, 1}), ERR_OK);
+    assert_int_equal(publish(map, (struct publication){2, "c", "k", 2, 1, 1}), ERR_OK);
+    assert_int_equal(publish(map, (struct publication){2, "c", "e", 3, 1, 1}), ERR_OK);
+    assert_int_equal(holder(map, "d"), 2);
+    assert_int_equal(holder(map, "f"), 1);
+    assert_int_equal(remove_group(map, 2), ERR_OK);
+    assert_int_equal(holder(map, "d"), 1);
+    assert_int_equal(route_map_count(map), 1);
+    route_map_destroy(map);
+}
+
+static void equal_epochs_are_decided_by_id_whoever_comes_first(void **state)
+{
+    for (uint64_t first = 1; first <= 2; first++) {
+        struct route_map *map = route_map_create();
+        assert_int_equal(publish(map, (struct publication){first, "a", "m", 1, 1, 1}), ERR_OK);
+        enum err err = publish(map, (struct publication){3 - first, "c", "z", 1, 1, 1});
+        assert_int_equal(err, ERR_OK);
+        assert_int_equal(holder(map, "d"), 2);
+        assert_int_equal(holder(map, first == 1 ? "b" : "y"), 1);
+        route_map_destroy(map);
+    }
+}
+
 static void nonsense_is_refused(void **state)
 {
     struct route_map *map = route_map_create();
@@ -132,7 +159,7 @@ static void every_failed_allocation_is_an_error(void **state)
 
 enum { LETTERS = 26, ROUNDS = 300, PUBLICATIONS = 60 };
 
-/* For one letter: the group of the highest range epoch that was painted there, the first of equals. */
+/* For one letter: the group of the highest range epoch that was painted there, of equals the one of the highest id. */
 struct model {
     uint64_t holders[LETTERS];
     uint64_t epochs[LETTERS];
@@ -154,7 +181,7 @@ static void random_ranges_agree_with_a_model_by_letters(void **state)
             enum err err = publish(map, (struct publication){group, from, to, epoch, 1, 1});
             bool is_anywhere = false;
             for (size_t i = start; i < end; i++) {
-                if (model.holders[i] != 0 && model.epochs[i] >= epoch)
+                if (model.holders[i] != 0 && model.epochs[i] > epoch) /* ids grow */
                     continue;
                 model.holders[i] = group;
                 model.epochs[i] = epoch;
@@ -177,6 +204,8 @@ int main(void)
         cmocka_unit_test(newer_word_of_a_group_wins_by_epoch_membership_and_term),
         cmocka_unit_test(children_of_a_split_win_in_any_order),
         cmocka_unit_test(removed_group_stays_removed),
+        cmocka_unit_test(what_lay_below_comes_back_when_the_upper_group_goes_or_shrinks),
+        cmocka_unit_test(equal_epochs_are_decided_by_id_whoever_comes_first),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(every_failed_allocation_is_an_error),
         cmocka_unit_test(random_ranges_agree_with_a_model_by_letters),

@@ -22,6 +22,7 @@ enum {
     ID_BYTES = 16,
     SILENCE = -1, /* instead of a status: no answer at all */
     ATTEMPT_US = 60 * 1000,
+    REFRESH_US = 200 * 1000,
 };
 
 struct seen {
@@ -57,6 +58,8 @@ struct fixture {
     uint32_t found_leader;
     bool is_found_empty; /* a route that names no replicas */
     unsigned lookups;
+    unsigned refreshes;  /* keys */
+    bool is_lookup_held; /* the test answers */
     uint64_t epoch;
 
     struct item_call call;
@@ -102,10 +105,17 @@ static void learn(struct fixture *f, uint32_t leader)
     item_client_learn(f->client, &route);
 }
 
-static void look_up(struct item_client *client, const struct slice *keys, size_t count, void *data)
+static void look_up(struct item_client *client, const struct slice *keys, size_t count, bool is_refresh,
+                    void *data)
 {
     struct fixture *f = data;
+    if (is_refresh) {
+        f->refreshes += (unsigned)count;
+        return;
+    }
     f->lookups++;
+    if (f->is_lookup_held)
+        return;
     if (f->found_leader != 0 && !f->is_found_empty)
         learn(f, f->found_leader);
     if (f->is_found_empty) {
@@ -215,6 +225,7 @@ static int setup(void **state)
         .wire_metrics = &f->wire_metrics,
         .zone = "a",
         .attempt_us = ATTEMPT_US,
+        .refresh_us = REFRESH_US,
         .lookup = look_up,
         .data = f,
     };
@@ -420,6 +431,90 @@ static void a_key_without_a_route_is_looked_up(void **state)
     assert_int_equal(f->err, ERR_OK);
     assert_int_equal(f->lookups, 1);
     assert_int_equal(f->seen[0].node, 2);
+}
+
+static void on_other_done(struct item_call *call, enum err err, const ProtobufCMessage *header,
+                          struct slice payload)
+{
+    bool *is_done = call->data;
+    assert_int_equal(err, ERR_OK);
+    *is_done = true;
+}
+
+static void those_who_come_during_a_look_up_share_what_it_finds(void **state)
+{
+    struct fixture *f = *state;
+    bool is_other_done = false;
+    script(f, SLUICE__DATAPLANE__STATUS__OK, 0);
+    f->is_lookup_held = true;
+    begin(f, LONG_US);
+    loop_run_once(&f->loop, 0);
+    assert_int_equal(f->lookups, 1);
+    struct item_call other = {.key = SLICE_LITERAL("n"),
+                              .deadline_us = clock_boot_us() + LONG_US,
+                              .done = on_other_done,
+                              .data = &is_other_done,
+                              .is_write = true,
+                              .write = f->call.write};
+    item_client_begin(f->client, &other);
+    loop_run_once(&f->loop, 0);
+    loop_run_once(&f->loop, 0);
+    assert_int_equal(f->lookups, 1);
+    learn(f, 2);
+    item_client_looked_up(f->client);
+    finish(f);
+    while (!is_other_done)
+        loop_run_once(&f->loop, 10);
+    assert_int_equal(f->lookups, 1);
+    assert_int_equal(f->metrics.lookups.value, 1); /* keys */
+}
+
+static void those_whom_a_look_up_did_not_help_are_in_the_next(void **state)
+{
+    struct fixture *f = *state;
+    bool is_other_done = false;
+    script(f, SLUICE__DATAPLANE__STATUS__OK, 0);
+    f->is_lookup_held = true;
+    begin(f, LONG_US);
+    loop_run_once(&f->loop, 0);
+    struct item_call other = {.key = SLICE_LITERAL("n"),
+                              .deadline_us = clock_boot_us() + LONG_US,
+                              .done = on_other_done,
+                              .data = &is_other_done,
+                              .is_write = true,
+                              .write = f->call.write};
+    item_client_begin(f->client, &other);
+    loop_run_once(&f->loop, 0);
+    f->is_lookup_held = false;
+    f->found_leader = 2;
+    item_client_looked_up(f->client); /* it has found nothing */
+    finish(f);
+    while (!is_other_done)
+        loop_run_once(&f->loop, 10);
+    assert_int_equal(f->lookups, 2);
+}
+
+static void what_was_just_looked_up_is_not_refreshed_at_once(void **state)
+{
+    struct fixture *f = *state;
+    f->found_leader = 2;
+    script(f, SLUICE__DATAPLANE__STATUS__OK, 0);
+    begin(f, LONG_US);
+    finish(f);
+    uint64_t end_us = clock_boot_us() + 5 * REFRESH_US;
+    while (metric_read(&f->metrics.refreshes) == 0 && clock_boot_us() < end_us)
+        loop_run_once(&f->loop, 10);
+    assert_int_equal(f->refreshes, 0);
+    for (int i = 0; f->refreshes == 0; i++) { /* used again, it is */
+        assert_in_range(i, 0, 100);
+        f->is_done = false;
+        begin(f, LONG_US);
+        finish(f);
+        uint64_t pause_us = clock_boot_us() + REFRESH_US;
+        while (clock_boot_us() < pause_us)
+            loop_run_once(&f->loop, 10);
+    }
+    assert_int_equal(f->lookups, 1);
 }
 
 static void a_range_is_asked_of_the_leader_again_and_again_until_it_answers(void **state)
@@ -630,6 +725,9 @@ int main(void)
         TEST(a_write_that_nobody_took_was_certainly_not_applied),
         TEST(a_silent_leader_is_not_asked_alone),
         TEST(a_key_without_a_route_is_looked_up),
+        TEST(those_who_come_during_a_look_up_share_what_it_finds),
+        TEST(those_whom_a_look_up_did_not_help_are_in_the_next),
+        TEST(what_was_just_looked_up_is_not_refreshed_at_once),
         TEST(a_range_is_asked_of_the_leader_again_and_again_until_it_answers),
         TEST(an_eventual_range_is_asked_of_any_replica_in_turn),
         TEST(a_key_that_nobody_knows_ends_at_the_deadline),
