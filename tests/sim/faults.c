@@ -38,6 +38,11 @@ static void unblock(struct world *w)
             w->is_blocked[i][j] = w->is_mute[i][j] = false;
 }
 
+void faults_reconnect(struct world *w)
+{
+    unblock(w);
+}
+
 static void isolate(struct world *w, struct sim_node *n, bool is_inward, bool is_outward, bool with_clients)
 {
     for (uint32_t other = with_clients ? 0 : 1; other <= NODES; other++) {
@@ -341,6 +346,13 @@ static void learn_late(struct world *w, const struct sim_replica *leader)
     unblock(w);
     if (late != leader->node_no)
         isolate(w, &w->nodes[late], true, true, false);
+}
+
+/* ... and lacks writes from before it as well. */
+void faults_before_split(struct world *w, struct sim_replica *leader)
+{
+    if (world_chance(w, 400 * 1000))
+        learn_late(w, leader);
 }
 
 /* The moments between a split's proposal and what comes of it. */

@@ -138,8 +138,10 @@ static struct sim_node *any_place(struct world *w, const struct sim_replica *lea
 {
     bool is_child = w->groups[leader->group_no].parent != 0;
     for (uint32_t id = 1; id <= NODES && is_child; id++)
-        if (!split_is_range_free(w, &w->nodes[id], leader->group_no) && world_chance(w, 900 * 1000))
+        if (!split_is_range_free(w, &w->nodes[id], leader->group_no) && world_chance(w, 900 * 1000)) {
+            faults_reconnect(w); /* so that the parent gets on, too */
             return &w->nodes[id];
+        }
     return &w->nodes[world_uniform(w, 1, NODES)];
 }
 

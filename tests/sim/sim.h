@@ -505,9 +505,11 @@ void client_on_answer(struct world *w, const struct sim_answer *a);
 void faults_plan(struct world *w);
 void faults_next(struct world *w);
 void faults_heal(struct world *w);
+void faults_reconnect(struct world *w);
 /* Cut the old leader off from what the others say, as it hands over. */
 void faults_on_change(struct world *w, struct sim_replica *leader);
 void faults_on_split(struct world *w, struct sim_replica *leader);
+void faults_before_split(struct world *w, struct sim_replica *leader);
 void faults_on_commit(struct world *w, struct sim_replica *r);
 void faults_on_transfer(struct world *w, struct sim_replica *r);
 void faults_on_elected(struct world *w, struct sim_replica *r);

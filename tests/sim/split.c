@@ -58,6 +58,7 @@ bool split_begin(struct world *w, struct sim_replica *leader)
     event->node = leader->node_no;
     event->group = leader->group_no;
     event->life = w->nodes[leader->node_no].life;
+    faults_before_split(w, leader);
     return true;
 }
 
