@@ -348,11 +348,20 @@ static void learn_late(struct world *w, const struct sim_replica *leader)
         isolate(w, &w->nodes[late], true, true, false);
 }
 
-/* ... and lacks writes from before it as well. */
+/* ... lacking writes from before it as well. */
 void faults_before_split(struct world *w, struct sim_replica *leader)
 {
     if (world_chance(w, 400 * 1000))
         learn_late(w, leader);
+}
+
+/* The entry stays on the leader's own disk, where another one comes over it. */
+void faults_lone_split(struct world *w, struct sim_replica *leader)
+{
+    if (!world_chance(w, 120 * 1000))
+        return;
+    unblock(w);
+    isolate(w, &w->nodes[leader->node_no], true, true, false);
 }
 
 /* The moments between a split's proposal and what comes of it. */

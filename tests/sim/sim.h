@@ -510,6 +510,7 @@ void faults_reconnect(struct world *w);
 void faults_on_change(struct world *w, struct sim_replica *leader);
 void faults_on_split(struct world *w, struct sim_replica *leader);
 void faults_before_split(struct world *w, struct sim_replica *leader);
+void faults_lone_split(struct world *w, struct sim_replica *leader);
 void faults_on_commit(struct world *w, struct sim_replica *r);
 void faults_on_transfer(struct world *w, struct sim_replica *r);
 void faults_on_elected(struct world *w, struct sim_replica *r);

@@ -112,6 +112,7 @@ void split_propose(struct world *w, struct sim_node *n, uint32_t g)
         /* Its followers commit, and may go on, before its own disk has the entry. */
         if (world_chance(w, 150 * 1000))
             n->disk.hang_us = world_uniform(w, w->lease_us / 2, 3 * w->lease_us);
+        faults_lone_split(w, r);
         replica_step(w, r, (struct group_event){.kind = GROUP_EVENT_PROPOSE, .body = buffer_view(&body)},
                      &update);
         err = update.err;
