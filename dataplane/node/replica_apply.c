@@ -32,6 +32,7 @@ static void add_effect(struct replica *r, const struct partition_effect *effect)
     case PARTITION_EFFECT_DELETE:
         store_batch_delete(r->batch, effect->key);
         break;
+    case PARTITION_EFFECT_SPLIT: /* kind_of passes none on: a node proposes no split yet */
     case PARTITION_EFFECT_SCHEMA:
     case PARTITION_EFFECT_NONE:
         break; /* the schema is part of the checkpoint */

@@ -6,6 +6,7 @@
 enum {
     WRITE_VERSION = 2,
     SCHEMA_VERSION = 1,
+    SPLIT_VERSION = 1,
     FLAGS_KNOWN = WRITE_ENTRY_DELETE | WRITE_ENTRY_HAS_OLD | WRITE_ENTRY_HAS_ANSWER | WRITE_ENTRY_REPLACES,
 };
 
@@ -85,6 +86,35 @@ enum err schema_entry_decode(struct slice bytes, struct schema_entry *ret_entry)
     struct schema_entry entry = {.version = reader_u64(&r)};
     entry.schema = reader_prefixed(&r);
     if (!reader_is_done(&r) || version != SCHEMA_VERSION)
+        return ERR_CORRUPT;
+    *ret_entry = entry;
+    return ERR_OK;
+}
+
+void split_entry_encode(const struct split_entry *entry, struct buffer *to)
+{
+    buffer_append_u8(to, SPLIT_VERSION);
+    buffer_append_u64(to, entry->range_epoch);
+    buffer_append_u64(to, entry->group_ids[0]);
+    buffer_append_u64(to, entry->group_ids[1]);
+    buffer_append_u64(to, entry->item_count_left);
+    buffer_append_u64(to, entry->item_bytes_left);
+    buffer_append_prefixed(to, entry->key);
+}
+
+enum err split_entry_decode(struct slice bytes, struct split_entry *ret_entry)
+{
+    struct reader r;
+    reader_init(&r, bytes);
+    uint8_t version = reader_u8(&r);
+    struct split_entry entry = {.range_epoch = reader_u64(&r)};
+    entry.group_ids[0] = reader_u64(&r);
+    entry.group_ids[1] = reader_u64(&r);
+    entry.item_count_left = reader_u64(&r);
+    entry.item_bytes_left = reader_u64(&r);
+    entry.key = reader_prefixed(&r);
+    if (!reader_is_done(&r) || version != SPLIT_VERSION || entry.key.length == 0 || entry.group_ids[0] == 0 ||
+        entry.group_ids[1] == 0 || entry.group_ids[0] == entry.group_ids[1])
         return ERR_CORRUPT;
     *ret_entry = entry;
     return ERR_OK;

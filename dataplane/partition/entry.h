@@ -1,7 +1,8 @@
 /* The payload of a group's log entries: outcomes, not expressions (docs/formats/entry.md).
  *
  * A WRITE entry says what the row is afterwards, so that followers, recovery and later consumers evaluate
- * nothing. A SCHEMA entry says from which index on a schema counts. The same bytes go over the wire, into
+ * nothing. A SCHEMA entry says from which index on a schema counts, a SPLIT entry which groups go on from its index. The
+ * same bytes go over the wire, into
  * the log and, for the image, into the store: nobody encodes them again. */
 #pragma once
 
@@ -37,11 +38,22 @@ struct schema_entry {
     struct slice schema; /* encoded struct key_schema */
 };
 
+/* The group ends here: keys below `key` are the first child's, the others the second's (docs/decisions/0014). */
+struct split_entry {
+    uint64_t range_epoch;     /* of both children */
+    uint64_t group_ids[2];    /* not 0, and not the same */
+    uint64_t item_count_left; /* below the key after all entries before this one */
+    uint64_t item_bytes_left; /* the sum of their sizes */
+    struct slice key;         /* an item key (dataplane/item/key.h), strictly inside the parent's range */
+};
+
 /* Append the entry's bytes; the buffer's sticky failure tells of memory. */
 void write_entry_encode(const struct write_entry *entry, struct buffer *to);
 void schema_entry_encode(const struct schema_entry *entry, struct buffer *to);
+void split_entry_encode(const struct split_entry *entry, struct buffer *to);
 
 /* Views into `bytes`, valid as long as those are.
  * ERR_CORRUPT  unknown version or flags, lengths that do not add up, or sizes that no item has. */
 enum err write_entry_decode(struct slice bytes, struct write_entry *ret_entry) MUST_CHECK;
 enum err schema_entry_decode(struct slice bytes, struct schema_entry *ret_entry) MUST_CHECK;
+enum err split_entry_decode(struct slice bytes, struct split_entry *ret_entry) MUST_CHECK;

@@ -5,7 +5,11 @@
 #include "dataplane/item/size.h"
 #include "dataplane/partition/partition_internal.h"
 
-enum { SCHEMA_BYTES_MAX = 1 << 20, CHECKPOINT_VERSION = 2 };
+enum {
+    SCHEMA_BYTES_MAX = 1 << 20,
+    CHECKPOINT_VERSION = 2,
+    CHECKPOINT_VERSION_SPLIT = 3, /* of a group that was split; others stay as older releases read them */
+};
 
 struct partition *partition_create(uint64_t applied_index)
 {
@@ -15,6 +19,8 @@ struct partition *partition_create(uint64_t applied_index)
     p->applied_index = applied_index;
     p->replayed_index = applied_index;
     buffer_init(&p->schema, SCHEMA_BYTES_MAX);
+    buffer_init(&p->split, SPLIT_BYTES_MAX);
+    buffer_init(&p->watched_key, SPLIT_BYTES_MAX);
     p->ids = request_ids_create();
     if (p->ids == NULL) {
         partition_destroy(p);
@@ -30,6 +36,8 @@ void partition_destroy(struct partition *p)
     partition_drop_pending(p);
     request_ids_destroy(p->ids);
     buffer_deinit(&p->schema);
+    buffer_deinit(&p->split);
+    buffer_deinit(&p->watched_key);
     memory_free(p);
 }
 
@@ -154,6 +162,8 @@ static enum err apply_write(struct partition *p, uint64_t index, struct slice pa
         TRY(resize(&entry, &size));
     TRY(remember(p, index, &entry));
     p->size = size;
+    if (index > p->applied_index)
+        watch_apply(p, &entry);
     if (entry.commit_time_us > p->commit_time_us)
         p->commit_time_us = entry.commit_time_us;
     if (entry.id_clock_us > p->id_clock_us)
@@ -195,6 +205,8 @@ enum err partition_apply(struct partition *p, uint64_t index, enum partition_ent
                          struct slice payload, struct partition_effect *ret_effect)
 {
     ASSERT(index <= p->replayed_index + 1);
+    if (p->split_index != 0 && index > p->split_index && kind != PARTITION_ENTRY_NONE)
+        return ERR_CORRUPT;
     struct partition_effect effect = {.kind = PARTITION_EFFECT_NONE};
     if (index > p->replayed_index) {
         switch (kind) {
@@ -205,6 +217,9 @@ enum err partition_apply(struct partition *p, uint64_t index, enum partition_ent
             break;
         case PARTITION_ENTRY_SCHEMA:
             TRY(apply_schema(p, payload, &effect));
+            break;
+        case PARTITION_ENTRY_SPLIT:
+            TRY(apply_split(p, index, payload, &effect));
             break;
         }
         p->replayed_index = index;
@@ -244,29 +259,42 @@ struct request_ids *partition_request_ids(const struct partition *p)
 
 /* ---- checkpoints ---- */
 
-static void encode_head(const struct partition *p, struct buffer *to)
+static void encode_head(const struct partition *p, bool is_split, uint64_t index, struct partition_size size,
+                        struct buffer *to)
 {
     ASSERT(p->replayed_index == p->applied_index);
-    buffer_append_u8(to, CHECKPOINT_VERSION);
-    buffer_append_u64(to, p->applied_index);
+    buffer_append_u8(to, is_split ? CHECKPOINT_VERSION_SPLIT : CHECKPOINT_VERSION);
+    buffer_append_u64(to, index);
     buffer_append_u64(to, p->commit_time_us);
     buffer_append_u64(to, p->id_clock_us);
-    buffer_append_u64(to, p->size.item_count);
-    buffer_append_u64(to, p->size.item_bytes);
+    buffer_append_u64(to, size.item_count);
+    buffer_append_u64(to, size.item_bytes);
     buffer_append_u64(to, p->schema_version);
     buffer_append_prefixed(to, buffer_view(&p->schema));
+    if (!is_split)
+        return;
+    buffer_append_u64(to, p->split_index);
+    buffer_append_prefixed(to, buffer_view(&p->split));
 }
 
 void partition_checkpoint_encode(const struct partition *p, struct buffer *to)
 {
-    encode_head(p, to);
+    encode_head(p, p->split_index != 0, p->applied_index, p->size, to);
+    request_ids_encode(p->ids, to);
+}
+
+/* The ids of both: one does not tell its key. */
+void partition_encode_child(const struct partition *p, enum partition_side side, struct buffer *to)
+{
+    ASSERT(p->split_index != 0);
+    encode_head(p, false, p->split_index, partition_child_size(p, side), to);
     request_ids_encode(p->ids, to);
 }
 
 void partition_checkpoint_encode_own(const struct partition *p, struct buffer *to)
 {
     ASSERT(request_ids_unsaved_count(p->ids) == 0);
-    encode_head(p, to);
+    encode_head(p, p->split_index != 0, p->applied_index, p->size, to);
     buffer_append_varint(to, 0);
 }
 
@@ -282,11 +310,18 @@ enum err partition_checkpoint_decode(struct partition *p, struct slice bytes)
     size.item_bytes = reader_u64(&r);
     uint64_t schema_version = reader_u64(&r);
     struct slice schema = reader_prefixed(&r);
-    if (reader_has_failed(&r) || version != CHECKPOINT_VERSION)
+    bool is_split = version == CHECKPOINT_VERSION_SPLIT;
+    uint64_t split_index = is_split ? reader_u64(&r) : 0;
+    struct slice split = is_split ? reader_prefixed(&r) : SLICE_EMPTY;
+    struct split_entry entry;
+    if (reader_has_failed(&r) || (version != CHECKPOINT_VERSION && !is_split) ||
+        (is_split && (split_index == 0 || split_entry_decode(split, &entry) != ERR_OK)))
         return ERR_CORRUPT;
     buffer_append(&p->schema, schema);
-    if (buffer_has_failed(&p->schema))
+    buffer_append(&p->split, split);
+    if (buffer_has_failed(&p->schema) || buffer_has_failed(&p->split))
         return ERR_NO_MEMORY;
+    p->split_index = split_index;
     TRY(request_ids_decode(p->ids, reader_rest(&r)));
     p->applied_index = p->replayed_index = applied_index;
     p->commit_time_us = commit_time_us;

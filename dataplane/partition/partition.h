@@ -16,8 +16,9 @@
  *   NOT_APPLIED, and the overlay of pending writes is dropped: `partition_drop_pending`.
  * - An outcome that was computed beforehand counts only for the version of the row that it was computed from.
  * - A leader evaluates only after its term's no-op is applied (the caller asks group_* for that).
- * - Applied state is a function of the log alone: rows, their number and size, request ids, schema, clocks. Replicas
+ * - Applied state is a function of the log alone: rows, their number and size, request ids, schema, clocks, split. Replicas
  *   are equal at equal applied index.
+ * - Behind a split nothing changes: the group is closed, its children go on from a copy of its state there.
  *
  * No clock, no I/O: rows come from the shell, times are numbers. Not thread-safe. */
 #pragma once
@@ -72,6 +73,7 @@ struct partition_effect {
         PARTITION_EFFECT_PUT,
         PARTITION_EFFECT_DELETE,
         PARTITION_EFFECT_SCHEMA,
+        PARTITION_EFFECT_SPLIT, /* partition_split and partition_encode_child say what comes of it */
     } kind;
     struct slice key;        /* PUT, DELETE */
     struct slice envelope;   /* PUT */
@@ -79,7 +81,12 @@ struct partition_effect {
 };
 
 /* Entry kinds that carry a payload for us; the replication core's own kinds are applied as NONE. */
-enum partition_entry_kind { PARTITION_ENTRY_NONE, PARTITION_ENTRY_WRITE, PARTITION_ENTRY_SCHEMA };
+enum partition_entry_kind {
+    PARTITION_ENTRY_NONE,
+    PARTITION_ENTRY_WRITE,
+    PARTITION_ENTRY_SCHEMA,
+    PARTITION_ENTRY_SPLIT,
+};
 
 /* Empty state at applied index `applied_index` (the group's first index). NULL without memory. */
 struct partition *partition_create(uint64_t applied_index);
@@ -94,8 +101,8 @@ void partition_destroy(struct partition *p);
  * index == applied + 1: ordinary. A gap is our mistake (asserted).
  * payload  views in the effect point into it.
  *
- * ERR_CORRUPT    the payload does not decode, or takes away what is not there; nothing has changed: quarantine the
- *                replica.
+ * ERR_CORRUPT    the payload does not decode, takes away what is not there, or comes after a split; nothing has changed:
+ *                quarantine the replica.
  * ERR_NO_MEMORY  nothing has changed: apply again later. */
 enum err partition_apply(struct partition *p, uint64_t index, enum partition_entry_kind kind,
                          struct slice payload, struct partition_effect *ret_effect) MUST_CHECK;
@@ -119,6 +126,34 @@ enum err partition_checkpoint_decode(struct partition *p, struct slice bytes) MU
 /* After a restart the store may have applied more than the checkpoint covers, and says what size that left: entries up
  * to `applied_index` are then replayed for their request ids only. An index below the checkpoint's changes nothing. */
 void partition_set_stored(struct partition *p, uint64_t applied_index, struct partition_size size);
+
+/* ---- a split (docs/decisions/0014) ---- */
+
+enum partition_side { PARTITION_LEFT, PARTITION_RIGHT };
+
+/* Whether the group was split. Its applied state is then that at the split's index, but for applied_index. */
+bool partition_is_split(const struct partition *p);
+/* The entry, as applied: views that live as long as `p`. False: not split. */
+bool partition_split(const struct partition *p, uint64_t *ret_index, struct split_entry *ret_entry);
+struct partition_size partition_child_size(const struct partition *p, enum partition_side side);
+/* A child's first checkpoint: clocks, schema and request ids of the parent, the size of its side; its log goes on
+ * behind the split's index. The partition is split. */
+void partition_encode_child(const struct partition *p, enum partition_side side, struct buffer *to);
+
+/* Leader: begin to follow how much lies below `key`, from the applied index on; whoever calls this takes a snapshot of the
+ * store at just this index and counts there. A watch before this one ends. ERR_NO_MEMORY; ERR_CLOSED  it is split. */
+enum err partition_split_watch(struct partition *p, struct slice key) MUST_CHECK;
+void partition_split_unwatch(struct partition *p);
+/* Append the payload of a SPLIT entry at the watched key: exact if it is the next entry in the log, so propose it at once,
+ * as no-op and writes before it are all applied or pending here.
+ *
+ * counted    below the key in the snapshot
+ *
+ * ERR_UNAVAILABLE  nothing is watched (a restart, a snapshot): begin again
+ * ERR_INVALID      the count cannot be true; one of the sides is not the snapshot's
+ * ERR_NO_MEMORY */
+enum err partition_split_encode(const struct partition *p, uint64_t range_epoch, const uint64_t group_ids[2],
+                                struct partition_size counted, struct buffer *to) MUST_CHECK;
 
 /* ---- the leader ---- */
 

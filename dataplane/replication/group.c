@@ -148,7 +148,7 @@ static void on_applied(struct group *g, uint64_t index)
 
 static void on_truncated(struct group *g, uint64_t first_index)
 {
-    ASSERT(first_index <= g->applied_index + 1);
+    ASSERT(first_index <= g->applied_index + 1 && (g->split_index == 0 || first_index <= g->split_index));
     group_log_truncate_prefix(&g->log, first_index);
 }
 
@@ -287,6 +287,9 @@ static void dispatch(struct group *g, const struct group_event *event)
     case GROUP_EVENT_INSTALLED:
         group_on_installed(g, event);
         break;
+    case GROUP_EVENT_INHERIT:
+        group_inherit(g, event->replica_id);
+        break;
     case GROUP_EVENT_HALT:
         on_halt(g);
         break;
@@ -361,12 +364,13 @@ uint64_t group_wake_us(const struct group *g, const struct support *support, uin
 bool group_can_serve_strong(const struct group *g, const struct support *support, uint64_t now_us)
 {
     return g->role == GROUP_LEADER && g->options.kind == MEMBER_STORAGE && !g->is_relinquished &&
-           !g->is_halted && g->applied_index >= g->noop_index && group_has_lease(g, support, now_us);
+           !g->is_halted && g->applied_index >= g->noop_index && group_has_lease(g, support, now_us) &&
+           !group_is_split(g);
 }
 
 bool group_can_serve_eventual(const struct group *g, const struct support *support, uint64_t now_us)
 {
-    if (g->options.kind != MEMBER_STORAGE || g->is_halted || g->is_installing)
+    if (g->options.kind != MEMBER_STORAGE || g->is_halted || g->is_installing || group_is_split(g))
         return false;
     if (g->role == GROUP_LEADER)
         return g->applied_index >= g->noop_index && group_has_lease(g, support, now_us);
@@ -379,6 +383,11 @@ bool group_can_propose(const struct group *g)
 {
     return g->role == GROUP_LEADER && g->options.kind == MEMBER_STORAGE && !g->is_relinquished &&
            !g->is_transferring && !g->is_halted && g->applied_index >= g->noop_index;
+}
+
+bool group_is_split(const struct group *g)
+{
+    return g->split_index != 0 && g->commit_index >= g->split_index;
 }
 
 /* ---- Looking ---- */
@@ -396,6 +405,7 @@ struct group_status group_status(const struct group *g)
                                  .commit_index = g->commit_index,
                                  .applied_index = g->applied_index,
                                  .noop_index = g->noop_index,
+                                 .split_index = g->split_index,
                                  .is_relinquished = g->is_relinquished,
                                  .is_halted = g->is_halted};
 }

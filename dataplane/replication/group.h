@@ -36,6 +36,9 @@
  * 13. Identity: a message counts only if it is addressed to this replica id and comes from a member or from
  * an id above the floor (a member-to-be that we have not heard of); removed ids are refused and told so.
  * 14. Committed entries are never truncated (asserted), the log's prefix only after it is applied.
+ * 15. A split ends a group (docs/decisions/0014): it is refused while a membership change is open; from the moment it is in
+ * the log there are no proposals and no membership changes; from the moment a leader knows it to be committed, no strong
+ * reads. It stays in the log. The groups that begin there go on after its index and term.
  *
  * Idle groups are silent: when every reachable follower has everything and knows the commit index, nothing is
  * sent and nothing wakes but once per lease. That the leader lives is known from its node's heartbeats.
@@ -86,6 +89,13 @@ struct group_update;
 enum err group_bootstrap(struct group *g, const struct member *members, uint32_t count,
                          struct group_update *ret_update) MUST_CHECK;
 
+/* First replicas of a group that a split makes: it goes on after the parent's entry `index` of `term`, with the parent's
+ * membership there. The shell makes a GROUP_CREATED record, LOG_START at index + 1, this hard state; then group_start with
+ * `index` and `term` as applied, and GROUP_EVENT_INHERIT. ERR_INVALID  we are not among the members. */
+enum err group_bootstrap_split(struct group *g, uint64_t index, uint64_t term,
+                               const struct membership *membership,
+                               struct group_update *ret_update) MUST_CHECK;
+
 /* After a restart: what the log streams for this replica, in its order, then group_start. Each mirrors one
  * record type of dataplane/log/segment.h; applying a record twice in order leads to the same state.
  * ERR_CORRUPT    does not decode or does not fit: quarantine the replica
@@ -109,7 +119,7 @@ enum err group_start(struct group *g, uint64_t applied_index, uint64_t applied_t
 enum group_event_kind {
     GROUP_EVENT_TICK,      /* time has passed (group_wake_us), or support has changed */
     GROUP_EVENT_MESSAGE,   /* from another replica */
-    GROUP_EVENT_PROPOSE,   /* leader: append an entry of type WRITE or SCHEMA */
+    GROUP_EVENT_PROPOSE,   /* leader: append an entry of type WRITE, SCHEMA or SPLIT */
     GROUP_EVENT_FLUSH,     /* leader: send what was proposed with is_more */
     GROUP_EVENT_PERSISTED, /* a persist of an earlier update is durable; in their order */
     GROUP_EVENT_APPLIED,   /* the store has applied up to `index` */
@@ -118,7 +128,8 @@ enum group_event_kind {
     GROUP_EVENT_TRUNCATED, /* entries below `index` left the log's front; index <= applied + 1 */
     GROUP_EVENT_INSTALLING, /* a snapshot up to `index`, `term` is about to replace the store: asks whether it may */
     GROUP_EVENT_INSTALLED, /* it has replaced store and log, and is durable */
-    GROUP_EVENT_HALT,      /* the log has failed: act no more (nothing is voted, acknowledged or led) */
+    GROUP_EVENT_INHERIT, /* once, after the start of what a split made: replica_id led the parent, so it leads here too */
+    GROUP_EVENT_HALT, /* the log has failed: act no more (nothing is voted, acknowledged or led) */
 };
 
 /* What a persist made durable; give it back as it was in GROUP_EVENT_PERSISTED. */
@@ -142,7 +153,7 @@ struct group_event {
     struct slice membership;                /* INSTALLED: encoded (membership.h) */
     uint64_t membership_index;              /* INSTALLED: of the entry that it came from */
     const struct membership_change *change; /* CHANGE */
-    uint64_t replica_id;                    /* TRANSFER */
+    uint64_t replica_id;                    /* TRANSFER, INHERIT */
 };
 
 /* Records for the log, all in one batch and in this order; then the token comes back. */
@@ -163,8 +174,8 @@ struct group_update {
      *
      * ERR_NOT_LEADER   we do not lead, or have relinquished, or are handing over
      * ERR_UNAVAILABLE  the term's no-op is not applied yet
-     * ERR_BUSY         too much is uncommitted; a membership change is open; PROMOTE: the learner is behind;
-     *                  REMOVE: of the leader itself, transfer first
+     * ERR_BUSY         too much is uncommitted; CHANGE and SPLIT: a membership change is open; PROMOTE: the learner is
+     *                  behind; REMOVE: of the leader itself, transfer first; a split is in the log
      * ERR_STALE        CHANGE: see membership_apply; a message of an older term or from a removed id; INSTALLING,
      *                  INSTALLED: the log has what the snapshot has, leave the store alone
      * ERR_INVALID      a malformed message, or for another replica
@@ -208,6 +219,8 @@ bool group_can_serve_eventual(const struct group *g, const struct support *suppo
 /* Proposals are welcome (evaluate first, with group_can_serve_strong for answers that rest on applied state).
  */
 bool group_can_propose(const struct group *g);
+/* Rule 15: a split is in the log and known to be committed. */
+bool group_is_split(const struct group *g);
 /* The lease alone, without rules 2, 9 and 11. */
 bool group_has_lease(const struct group *g, const struct support *support, uint64_t now_us);
 
@@ -224,7 +237,8 @@ struct group_status {
     uint64_t last_index;
     uint64_t commit_index;
     uint64_t applied_index;
-    uint64_t noop_index; /* of the term that we lead */
+    uint64_t noop_index;  /* of the term that we lead */
+    uint64_t split_index; /* of the SPLIT in the log, committed or not; 0 = none */
     bool is_relinquished;
     bool is_halted;
 };

@@ -336,3 +336,21 @@ void group_on_relinquished(struct group *g, const struct group_message *m)
 {
     learn_relinquished(g, m);
 }
+
+/* After a split (rule 15). The parent's leader leads the child as soon as it is asked to; everybody else waits for it as
+ * for a leader that was just heard. It did not lead here: as it campaigns, it is not taken for alive any more. */
+void group_inherit(struct group *g, uint64_t leader_replica)
+{
+    const struct member *leader = membership_find(&g->latest, leader_replica);
+    if (leader == NULL || g->role != GROUP_FOLLOWER || g->leader_replica != 0 || g->log.run_count > 0)
+        return;
+    if (leader_replica == g->options.replica_id) {
+        if (group_is_voter(g) && group_may_vote_for(g, leader_replica, g->relinquished_term))
+            pre_campaign(g);
+        return;
+    }
+    g->leader_replica = leader_replica;
+    g->leader_node = leader->node_id;
+    g->leader_heard_us = g->now_us;
+    g->leader_incarnation = support_peer_incarnation(g->support, leader->node_id);
+}

@@ -78,6 +78,7 @@ static void truncate_from(struct group *g, uint64_t index)
 {
     ASSERT(index > g->commit_index);
     group_log_truncate_suffix(&g->log, index);
+    group_note_cut(g);
     g->truncations++;
     if (g->stable_index >= index)
         g->stable_index = index - 1;
@@ -115,6 +116,7 @@ static void append_entries(struct group *g, const struct group_message *m, uint3
     for (uint32_t i = from; i < m->entry_count; i++) {
         const struct group_entry *entry = &m->entries[i];
         group_log_append(&g->log, entry->term, entry->body.length);
+        group_note_entry(g, entry->body);
         if (entry->body.data[0] != ENTRY_MEMBERSHIP)
             continue;
         struct membership membership;
@@ -218,6 +220,7 @@ void group_on_installed(struct group *g, const struct group_event *event)
     if (event->term > g->term)
         group_become_follower(g, event->term, 0, 0);
     group_log_reset(&g->log, event->index, event->term);
+    group_note_cut(g);
     g->truncations++;
     g->stable_index = g->commit_index = g->applied_index = event->index;
     uint64_t membership_term = 0; /* only compared for entries in the log */

@@ -100,6 +100,7 @@ struct group {
 
     uint64_t commit_index;
     uint64_t applied_index;
+    uint64_t split_index; /* rule 15: of the SPLIT in the log; 0 = none */
 
     enum group_role role;
     bool is_started;
@@ -180,6 +181,9 @@ void group_log_truncate_prefix(struct group_log *log, uint64_t first_index);
 void group_log_reset(struct group_log *log, uint64_t index, uint64_t term);
 /* Body bytes of entries after .. up_to; false where they are too long ago. */
 bool group_log_bytes(const struct group_log *log, uint64_t after, uint64_t up_to, uint64_t *ret_bytes);
+/* An entry was appended at the log's end, or entries have left it: whether a split is in it. */
+void group_note_entry(struct group *g, struct slice body);
+void group_note_cut(struct group *g);
 
 /* ---- group_lease.c ---- */
 
@@ -212,6 +216,7 @@ void group_on_relinquished(struct group *g, const struct group_message *m);
 bool group_is_voter(const struct group *g);
 bool group_may_campaign(const struct group *g);
 void group_schedule_campaign(struct group *g, uint64_t from_us);
+void group_inherit(struct group *g, uint64_t leader_replica);
 
 /* ---- group_follow.c ---- */
 

@@ -46,6 +46,7 @@ static void append_own(struct group *g, struct slice body)
     g->update->persist.entry_count = 1;
     g->update->persist.entries = &g->own_entry;
     g->update->index = g->log.last_index;
+    group_note_entry(g, body);
 }
 
 void group_become_leader(struct group *g)
@@ -104,11 +105,15 @@ void group_maybe_commit(struct group *g)
     uint64_t term;
     if (index <= g->commit_index || !group_log_term(&g->log, index, &term))
         return;
+    bool was_split = group_is_split(g);
     /* Rule 1: an older term's entry that a quorum has may still be replaced; ours, and all before it, may not. */
     if (term != g->term)
         return;
     group_set_commit(g, index);
     tell_leaving(g);
+    /* Nobody serves the range until the followers know, too: no entry comes that could carry it. */
+    for (uint32_t i = 0; i < g->progress_count && !was_split && group_is_split(g); i++)
+        g->progress[i].must_send = true;
 }
 
 /* ---- Sending ---- */
@@ -425,12 +430,14 @@ enum err group_propose(struct group *g, struct slice body)
     if (g->role != GROUP_LEADER || g->is_relinquished || g->is_transferring)
         return ERR_NOT_LEADER;
     if (g->options.kind != MEMBER_STORAGE || body.length == 0 ||
-        (body.data[0] != ENTRY_WRITE && body.data[0] != ENTRY_SCHEMA))
+        (body.data[0] != ENTRY_WRITE && body.data[0] != ENTRY_SCHEMA && body.data[0] != ENTRY_SPLIT))
         return ERR_INVALID;
     if (g->applied_index < g->noop_index)
         return ERR_UNAVAILABLE;
-    if (is_full(g))
+    if (g->split_index != 0 || is_full(g))
         return ERR_BUSY;
+    if (body.data[0] == ENTRY_SPLIT && g->latest.index > g->commit_index)
+        return ERR_BUSY; /* rule 15 */
     append_own(g, body);
     return ERR_OK;
 }
@@ -452,6 +459,8 @@ enum err group_change(struct group *g, const struct membership_change *change)
         return ERR_UNAVAILABLE;
     if (g->latest.index > g->commit_index || is_full(g))
         return ERR_BUSY;
+    if (g->split_index != 0)
+        return ERR_BUSY; /* rule 15: the children's voters are those of now */
     struct membership to;
     TRY(membership_apply(&g->latest, change, &to));
     uint64_t id = change->member.replica_id;

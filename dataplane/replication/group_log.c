@@ -125,6 +125,18 @@ void group_log_reset(struct group_log *log, uint64_t index, uint64_t term)
     window_restart(log);
 }
 
+void group_note_entry(struct group *g, struct slice body)
+{
+    if (body.data[0] == ENTRY_SPLIT)
+        g->split_index = g->log.last_index;
+}
+
+void group_note_cut(struct group *g)
+{
+    if (g->split_index < g->log.first_index || g->split_index > g->log.last_index)
+        g->split_index = 0;
+}
+
 bool group_log_bytes(const struct group_log *log, uint64_t after, uint64_t up_to, uint64_t *ret_bytes)
 {
     if (after < log->window_first || up_to > log->last_index || after > up_to)

@@ -72,6 +72,7 @@ static void empty_at(struct group *g, uint64_t first_index)
 {
     bool is_declared = first_index - 1 == g->restored_start_index;
     group_log_reset(&g->log, first_index - 1, is_declared ? g->restored_start_term : 0);
+    group_note_cut(g);
 }
 
 static void declare_start(struct group *g, uint64_t previous_index, uint64_t previous_term)
@@ -91,6 +92,7 @@ enum err group_restore_truncate_suffix(struct group *g, uint64_t from_index)
     if (from_index < g->log.first_index)
         empty_at(g, from_index);
     group_log_truncate_suffix(&g->log, from_index);
+    group_note_cut(g);
     restored_cut(g, from_index);
     return ERR_OK;
 }
@@ -111,8 +113,10 @@ enum err group_restore_entry(struct group *g, uint64_t index, uint64_t term, str
     if (index < g->log.first_index || index > g->log.last_index + 1)
         empty_at(g, index);
     group_log_truncate_suffix(&g->log, index);
+    group_note_cut(g);
     restored_cut(g, index);
     group_log_append(&g->log, term, body.length);
+    group_note_entry(g, body);
     if (is_membership)
         restored_push(g, &membership, index, term);
     return ERR_OK;
@@ -126,6 +130,7 @@ enum err group_restore_log_start(struct group *g, uint64_t first_index, uint64_t
         group_log_reset(&g->log, first_index - 1, previous_term);
     else
         group_log_truncate_prefix(&g->log, first_index);
+    group_note_cut(g);
     declare_start(g, first_index - 1, previous_term);
     return ERR_OK;
 }
@@ -137,6 +142,7 @@ enum err group_restore_snapshot(struct group *g, uint64_t index, uint64_t term, 
     if (term > TERM_MAX)
         return ERR_CORRUPT;
     group_log_reset(&g->log, index, term);
+    group_note_cut(g);
     declare_start(g, index, term);
     if (term > g->term) {
         g->term = term; /* a newcomer may get a snapshot before it hears of any term */
@@ -208,6 +214,16 @@ enum err group_start(struct group *g, uint64_t applied_index, uint64_t applied_t
     return ERR_OK;
 }
 
+static void bootstrap_persist(struct group *g, const struct membership *m, struct group_update *ret_update)
+{
+    g->stable_latest = *m;
+    g->stable_previous = *m;
+    group_hard_state_encode(g);
+    ret_update->persist.is_needed = true;
+    ret_update->persist.has_hard_state = true;
+    ret_update->persist.hard_state = buffer_view(&g->hard_state);
+}
+
 enum err group_bootstrap(struct group *g, const struct member *members, uint32_t count,
                          struct group_update *ret_update)
 {
@@ -216,11 +232,21 @@ enum err group_bootstrap(struct group *g, const struct member *members, uint32_t
     if (membership_find(&m, g->options.replica_id) == NULL)
         return ERR_INVALID;
     *ret_update = (struct group_update){0};
-    g->stable_latest = m;
-    g->stable_previous = m;
-    group_hard_state_encode(g);
-    ret_update->persist.is_needed = true;
-    ret_update->persist.has_hard_state = true;
-    ret_update->persist.hard_state = buffer_view(&g->hard_state);
+    bootstrap_persist(g, &m, ret_update);
+    return ERR_OK;
+}
+
+enum err group_bootstrap_split(struct group *g, uint64_t index, uint64_t term,
+                               const struct membership *membership, struct group_update *ret_update)
+{
+    if (membership_find(membership, g->options.replica_id) == NULL)
+        return ERR_INVALID;
+    *ret_update = (struct group_update){0};
+    group_log_reset(&g->log, index, term);
+    declare_start(g, index, term);
+    g->term = term;
+    g->commit_index = g->stable_index = index;
+    bootstrap_persist(g, membership, ret_update);
+    ret_update->persist.hard_state_term = term;
     return ERR_OK;
 }

@@ -37,7 +37,7 @@ enum entry_type {
     ENTRY_MEMBERSHIP = 2, /* membership.h */
     ENTRY_WRITE = 3,      /* dataplane/partition/entry.h */
     ENTRY_SCHEMA = 4,     /* dataplane/partition/entry.h */
-    ENTRY_SPLIT = 5,      /* reserved */
+    ENTRY_SPLIT = 5,      /* dataplane/partition/entry.h; nothing but no-ops comes after it */
     ENTRY_SCRUB = 6,      /* reserved */
 };
 

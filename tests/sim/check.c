@@ -40,8 +40,21 @@ void check_elected(struct world *w, struct sim_replica *r, uint64_t term)
 
 /* ---- Committed entries are the same everywhere and for ever; a request id is in one of them at most ---- */
 
-static void check_request_id(struct world *w, struct sim_group_truth *truth, uint64_t index,
-                             const struct sim_entry *e)
+/* The writes of a key have growing times, whatever the walls' clocks do; and the clock of request ids does not go back. */
+static void check_times(struct world *w, uint32_t g, uint64_t index, const struct write_entry *entry)
+{
+    uint32_t table = w->groups[g].table;
+    int key = key_number(entry->key);
+    if (entry->commit_time_us <= w->commit_time_us[table][key] ||
+        entry->id_clock_us < w->id_clock_us[table][key])
+        check_fail(w, "times go on",
+                   "group %u: entry %llu is of an earlier time than the write of its key before", g,
+                   (unsigned long long)index);
+    w->commit_time_us[table][key] = entry->commit_time_us;
+    w->id_clock_us[table][key] = entry->id_clock_us;
+}
+
+static void check_request_id(struct world *w, uint32_t g, uint64_t index, const struct sim_entry *e)
 {
     struct write_entry entry;
     if (e->body[0] != ENTRY_WRITE)
@@ -52,10 +65,13 @@ static void check_request_id(struct world *w, struct sim_group_truth *truth, uin
     for (int i = 7; i >= 0; i--)
         serial = serial << 8 | entry.request_id[4 + i];
     ASSERT(serial < HISTORY_MAX);
-    if (truth->ids[serial].index != 0)
-        check_fail(w, "at most once", "request %llu is entry %llu and %llu", (unsigned long long)serial,
-                   (unsigned long long)truth->ids[serial].index, (unsigned long long)index);
-    truth->ids[serial].index = index;
+    if (w->ids[serial].index != 0)
+        check_fail(w, "at most once", "request %llu is entry %llu of group %u and %llu of group %u",
+                   (unsigned long long)serial, (unsigned long long)w->ids[serial].index, w->ids[serial].group,
+                   (unsigned long long)index, g);
+    w->ids[serial].index = index;
+    w->ids[serial].group = g;
+    check_times(w, g, index, &entry);
 }
 
 void check_committed(struct world *w, struct sim_replica *r, uint64_t from, uint64_t to)
@@ -74,7 +90,9 @@ void check_committed(struct world *w, struct sim_replica *r, uint64_t from, uint
         if (i > truth->committed_index) {
             truth->committed_index = i;
             truth->committed_hash[i] = hash;
-            check_request_id(w, truth, i, e);
+            check_request_id(w, r->group_no, i, e);
+            if (e->body[0] == ENTRY_SPLIT)
+                split_committed(w, r->group_no, i, e);
         } else if (truth->committed_hash[i] != hash) {
             check_fail(w, "committed prefix",
                        "group %u replica %llu: entry %llu is not what was committed there", r->group_no,
@@ -85,28 +103,39 @@ void check_committed(struct world *w, struct sim_replica *r, uint64_t from, uint
 
 /* ---- Replicas that applied as much are equal ---- */
 
-uint64_t check_digest(const struct sim_replica *r)
+static uint64_t digest_rows(const struct sim_items *items, uint32_t first_key, uint32_t end_key)
 {
     uint64_t digest = 0;
-    for (uint32_t k = 0; k < KEYS; k++)
-        digest = hash_bytes(digest + k, r->rows.rows[k].data, r->rows.rows[k].length);
+    for (uint32_t k = first_key; k < end_key; k++)
+        digest = hash_bytes(digest + k, items->rows[k].data, items->rows[k].length);
+    return digest;
+}
+
+/* The rows of a group that was split are its children's, and change. */
+uint64_t check_digest(const struct sim_replica *r)
+{
+    uint64_t digest = partition_is_split(r->partition) ? 0 : digest_rows(r->items, r->first_key, r->end_key);
     struct partition_size size = partition_size(r->partition);
     return hash_bytes(digest, &size, sizeof size);
+}
+
+static struct partition_size size_of_rows(const struct sim_items *items, uint32_t first_key, uint32_t end_key)
+{
+    struct partition_size size = {0};
+    for (uint32_t k = first_key; k < end_key; k++) {
+        if (items->rows[k].length == 0)
+            continue;
+        size.item_count++;
+        size.item_bytes += row_bytes(buffer_view(&items->rows[k]));
+    }
+    return size;
 }
 
 /* The size that a partition keeps is that of the rows that there are. */
 static void check_size(struct world *w, const struct sim_replica *r, uint64_t index)
 {
-    struct partition_size found = {0}, kept = partition_size(r->partition);
-    for (uint32_t k = 0; k < KEYS; k++) {
-        struct envelope envelope;
-        if (r->rows.rows[k].length == 0)
-            continue;
-        enum err err = envelope_decode(buffer_view(&r->rows.rows[k]), &envelope);
-        ASSERT(err == ERR_OK);
-        found.item_count++;
-        found.item_bytes += item_size_bytes(envelope.body);
-    }
+    struct partition_size found = size_of_rows(r->items, r->first_key, r->end_key);
+    struct partition_size kept = partition_size(r->partition);
     if (found.item_count != kept.item_count || found.item_bytes != kept.item_bytes)
         check_fail(w, "size of rows",
                    "group %u replica %llu after entry %llu: %llu items of %llu bytes, it says %llu of %llu",
@@ -119,7 +148,7 @@ void check_applied(struct world *w, struct sim_replica *r, uint64_t index)
 {
     struct sim_group_truth *truth = &w->groups[r->group_no];
     uint64_t digest = r->digest;
-    if (index % 16 == 0) {
+    if (index % 16 == 0 && !partition_is_split(r->partition)) {
         check_size(w, r, index);
         struct buffer bytes;
         buffer_init(&bytes, 16 * 1024 * 1024);
@@ -136,16 +165,40 @@ void check_applied(struct world *w, struct sim_replica *r, uint64_t index)
     }
 }
 
+/* What a child begins with is the same on each replica of the parent: state, rows, voters; and its size is true. */
+void check_birth(struct world *w, struct sim_replica *parent, uint32_t side)
+{
+    uint32_t g = w->groups[parent->group_no].children[side];
+    struct sim_group_truth *truth = &w->groups[g];
+    const struct sim_meta *child = &w->nodes[parent->node_no].replicas[g].meta;
+    struct buffer bytes;
+    buffer_init(&bytes, 16 * 1024 * 1024);
+    buffer_append(&bytes, buffer_view(&child->checkpoint));
+    membership_encode(group_membership(parent->group), &bytes);
+    uint64_t digest = digest_rows(parent->items, truth->first_key, truth->end_key);
+    digest = hash_bytes(digest, bytes.data, bytes.length) | 1;
+    buffer_deinit(&bytes);
+    if (truth->birth == 0)
+        truth->birth = digest;
+    else if (truth->birth != digest)
+        check_fail(w, "replicas agree", "group %u: what replica %llu on node %u begins with differs", g,
+                   (unsigned long long)parent->replica_id, parent->node_no);
+    struct partition_size found = size_of_rows(parent->items, truth->first_key, truth->end_key);
+    if (found.item_count != child->size.item_count || found.item_bytes != child->size.item_bytes)
+        check_fail(w, "size of rows", "group %u begins with %llu items of %llu bytes, it says %llu of %llu",
+                   g, (unsigned long long)found.item_count, (unsigned long long)found.item_bytes,
+                   (unsigned long long)child->size.item_count, (unsigned long long)child->size.item_bytes);
+}
+
 /* ---- Acknowledged writes ---- */
 
 void check_acknowledged(struct world *w, struct sim_replica *r, const struct sim_request *q, uint64_t index)
 {
-    struct sim_group_truth *truth = &w->groups[r->group_no];
-    if (truth->ids[q->serial].index != index)
+    if (w->ids[q->serial].index != index || w->ids[q->serial].group != r->group_no)
         check_fail(w, "acknowledged writes",
-                   "group %u: request %llu is acknowledged as entry %llu, but is %llu", r->group_no,
-                   (unsigned long long)q->serial, (unsigned long long)index,
-                   (unsigned long long)truth->ids[q->serial].index);
+                   "group %u: request %llu is acknowledged as entry %llu, but is %llu of group %u",
+                   r->group_no, (unsigned long long)q->serial, (unsigned long long)index,
+                   (unsigned long long)w->ids[q->serial].index, w->ids[q->serial].group);
 }
 
 /* ---- One lease holder; nobody disturbs it ---- */
@@ -159,10 +212,29 @@ static bool holds_lease(const struct world *w, const struct sim_node *n, const s
            group_has_lease(r->group, n->support, clock_boot(w, n));
 }
 
-void check_leases(struct world *w)
+/* A key is served by one group at a time, whichever groups have been made of its table. */
+static void check_server(struct world *w, const struct sim_replica *r,
+                         const struct sim_replica *servers[TABLES][KEYS])
 {
-    for (uint32_t g = 0; g < GROUPS; g++) {
+    const struct sim_node *n = &w->nodes[r->node_no];
+    if (!group_can_serve_strong(r->group, n->support, clock_boot(w, n)))
+        return;
+    for (uint32_t k = r->first_key; k < r->end_key; k++) {
+        const struct sim_replica **server = &servers[w->groups[r->group_no].table][k];
+        if (*server != NULL)
+            check_fail(w, "one server of a key",
+                       "key %u: group %u on node %u and group %u on node %u both serve it", k,
+                       (*server)->group_no, (*server)->node_no, r->group_no, r->node_no);
+        *server = r;
+    }
+}
+
+static void find_servers(struct world *w, const struct sim_replica *servers[TABLES][KEYS])
+{
+    for (uint32_t g = 0; g < w->group_count; g++) {
         const struct sim_replica *holder = NULL;
+        if (!w->groups[g].is_born)
+            continue;
         for (uint32_t id = 1; id <= NODES; id++) {
             struct sim_replica *r = &w->nodes[id].replicas[g];
             if (!holds_lease(w, &w->nodes[id], r)) {
@@ -175,8 +247,15 @@ void check_leases(struct world *w)
                 check_fail(w, "one lease holder", "group %u: replicas %llu and %llu both hold the lease", g,
                            (unsigned long long)holder->replica_id, (unsigned long long)r->replica_id);
             holder = r;
+            check_server(w, r, servers);
         }
     }
+}
+
+void check_leases(struct world *w)
+{
+    const struct sim_replica *servers[TABLES][KEYS] = {{NULL}};
+    find_servers(w, servers);
 }
 
 /* A campaign must not begin while somebody has led with a lease for a while. */
@@ -248,26 +327,46 @@ static void check_group_settled(struct world *w, uint32_t g)
     }
 }
 
+/* Whose range is its children's goes, everywhere. */
+static void check_gone(struct world *w, uint32_t g)
+{
+    for (uint32_t id = 1; id <= NODES; id++)
+        if (w->nodes[id].replicas[g].replica_id != 0)
+            check_fail(w, "recovery", "group %u was split, and is still there on node %u%s", g, id,
+                       w->groups[g].is_finished ? "" : ": its children never came to be");
+}
+
 void check_settled(struct world *w)
 {
-    for (uint32_t g = 0; g < GROUPS; g++)
-        check_group_settled(w, g);
+    const struct sim_replica *servers[TABLES][KEYS] = {{NULL}};
+    for (uint32_t g = 0; g < w->group_count; g++) {
+        if (w->groups[g].split_index != 0)
+            check_gone(w, g);
+        else if (w->groups[g].is_born)
+            check_group_settled(w, g);
+    }
+    find_servers(w, servers);
+    for (uint32_t t = 0; t < TABLES; t++)
+        for (uint32_t k = 0; k < KEYS; k++)
+            if (servers[t][k] == NULL)
+                check_fail(w, "recovery", "table %u key %u: nobody serves it after all is healed", t, k);
 }
 
 /* What clients saw of one key, and where it stands in the log: for whoever looks into a violation. */
-void check_print_history(struct world *w, uint32_t g, uint32_t k)
+void check_print_history(struct world *w, uint32_t table, uint32_t k)
 {
     static const char *const names[] = {"read", "put", "put if", "add", "delete"};
     for (uint64_t i = 0; i < w->history_count && w->is_verbose; i++) {
         const struct history_op *op = &w->history[i];
-        if (op->group != g || op->key != k)
+        if (op->table != table || op->key != k)
             continue;
-        printf("  %5llu %-6s value %lld expected %lld: %s %lld, called %llu, answered %lld, entry %llu\n",
+        printf("  %5llu %-6s value %lld expected %lld: %s %lld, called %llu, answered %lld, entry %llu of "
+               "group %u\n",
                (unsigned long long)i, names[op->op], (long long)op->value, (long long)op->expected,
                op->response == UINT64_MAX ? "unknown"
                : op->is_condition_failed  ? "refused"
                                           : "ok",
                (long long)op->result, (unsigned long long)op->invoke, (long long)op->response,
-               (unsigned long long)w->groups[g].ids[i].index);
+               (unsigned long long)w->ids[i].index, w->ids[i].group);
     }
 }

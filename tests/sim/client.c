@@ -25,7 +25,7 @@ static void begin(struct world *w, uint32_t c)
     uint64_t serial = w->history_count;
     *q = (struct sim_request){.client = c,
                               .serial = serial,
-                              .group = (uint32_t)world_uniform(w, 0, GROUPS - 1),
+                              .table = (uint32_t)world_uniform(w, 0, TABLES - 1),
                               .key = (uint32_t)world_uniform(w, 0, KEYS - 1),
                               .op = choose_op(w)};
     q->value = q->op == OP_ADD ? (int64_t)world_uniform(w, 1, 3) : (int64_t)serial * 1000;
@@ -33,7 +33,7 @@ static void begin(struct world *w, uint32_t c)
     q->expected = NO_VALUE;
     for (uint64_t i = w->history_count; q->op == OP_PUT_IF && i > 0 && w->history_count - i < 60; i--) {
         const struct history_op *op = &w->history[i - 1];
-        if (op->group != q->group || op->key != q->key || op->response == UINT64_MAX ||
+        if (op->table != q->table || op->key != q->key || op->response == UINT64_MAX ||
             op->is_condition_failed)
             continue;
         q->expected = op->op == OP_READ || op->op == OP_ADD ? op->result
@@ -45,7 +45,7 @@ static void begin(struct world *w, uint32_t c)
     client->history = w->history_count;
     client->give_up_us = w->now_us + GIVE_UP_US;
     client->tries = client->unanswered = 0;
-    w->history[w->history_count++] = (struct history_op){.group = q->group,
+    w->history[w->history_count++] = (struct history_op){.table = q->table,
                                                          .key = q->key,
                                                          .op = q->op,
                                                          .value = q->value,
@@ -74,15 +74,31 @@ void client_on_timer(struct world *w, uint32_t c)
     }
     if (client->tries++ > 0 && world_chance(w, 500 * 1000))
         client->node = (uint32_t)world_uniform(w, 1, NODES);
+    const struct sim_route *route = &client->routes[client->request.table][client->request.key];
+    client->request.group = route->group;
+    client->request.epoch = route->epoch;
     client->request.attempt++;
     client->unanswered++;
     network_send_request(w, &client->request, client->node);
     timer(w, c, TIMEOUT_US);
 }
 
+/* Newer routes win by the epoch of their range, however late they come. */
+static void learn_route(const struct world *w, struct sim_client *client, const struct sim_answer *a)
+{
+    const struct sim_group_truth *truth = &w->groups[a->route_group];
+    for (uint32_t k = truth->first_key; k < truth->end_key; k++) {
+        struct sim_route *route = &client->routes[truth->table][k];
+        if (truth->epoch > route->epoch)
+            *route = (struct sim_route){.group = a->route_group, .epoch = truth->epoch};
+    }
+}
+
 void client_on_answer(struct world *w, const struct sim_answer *a)
 {
     struct sim_client *client = &w->clients[a->request.client];
+    if (a->has_route)
+        learn_route(w, client, a);
     if (!client->is_busy || client->request.serial != a->request.serial)
         return;
     struct history_op *op = &w->history[client->history];
@@ -108,6 +124,7 @@ void client_on_answer(struct world *w, const struct sim_answer *a)
     case ANSWER_NOT_LEADER:
     case ANSWER_NOT_APPLIED:
     case ANSWER_UNKNOWN:
+    case ANSWER_WRONG_RANGE:
         if (!is_latest)
             break;
         client->node = a->hint_node != 0 ? a->hint_node : (uint32_t)world_uniform(w, 1, NODES);

@@ -77,6 +77,8 @@ static void write_batch(struct world *w, struct sim_node *n)
     uint64_t delay = world_uniform(w, 80, 600);
     if (w->now_us < d->slow_until_us)
         delay += world_uniform(w, 1 * MS, 200 * MS);
+    delay += d->hang_us;
+    d->hang_us = 0;
     if (d->must_crash) {
         d->must_crash = false;
         struct sim_event *crash = world_schedule(w, w->now_us + world_uniform(w, 1, delay - 1), SIM_CRASH);
@@ -121,8 +123,10 @@ void disk_on_synced(struct world *w, struct sim_node *n)
         write_batch(w, n);
     for (uint32_t i = 0; i < count && n->is_up; i++) {
         struct sim_replica *r = &n->replicas[done[i].group];
-        if (done[i].kind == PERSIST_REMOVED)
+        if (done[i].kind == PERSIST_REMOVED) {
             r->is_removing = false;
+            store_drop_range(w, r);
+        }
         if (r->replica_id == done[i].replica_id && replica_is_live(r))
             replica_on_persisted(w, r, &done[i]);
     }
@@ -187,8 +191,12 @@ static bool read_start(const struct sim_segment *s, struct segment_start *ret_st
 
 static void on_damage(struct world *w, struct sim_node *n, const struct segment_damage *damage)
 {
-    for (uint32_t g = 0; g < GROUPS; g++) {
+    for (uint32_t g = 0; g < w->group_count; g++) {
         struct sim_replica *r = &n->replicas[g];
+        /* All that there was of it may be gone: its parent must not bear it again. */
+        if (r->replica_id == 0 && damage->is_group_known && damage->group_id == w->groups[g].group_id &&
+            damage->replica_id > r->tombstone)
+            r->tombstone = damage->replica_id;
         bool is_other =
             damage->is_group_known && (damage->group_id != w->groups[g].group_id ||
                                        (r->replica_id != 0 && damage->replica_id != r->replica_id));

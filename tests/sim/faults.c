@@ -9,7 +9,7 @@ static struct sim_node *any_node(struct world *w)
 /* The node that leads a group, or any. */
 static struct sim_node *leading_node(struct world *w)
 {
-    uint32_t g = (uint32_t)world_uniform(w, 0, GROUPS - 1);
+    uint32_t g = split_pick(w, (uint32_t)world_uniform(w, 0, TABLES - 1));
     struct sim_node *found = NULL;
     uint64_t term = 0;
     for (uint32_t id = 1; id <= NODES; id++) {
@@ -36,6 +36,11 @@ static void unblock(struct world *w)
     for (uint32_t i = 0; i <= NODES; i++)
         for (uint32_t j = 0; j <= NODES; j++)
             w->is_blocked[i][j] = w->is_mute[i][j] = false;
+}
+
+void faults_reconnect(struct world *w)
+{
+    unblock(w);
 }
 
 static void isolate(struct world *w, struct sim_node *n, bool is_inward, bool is_outward, bool with_clients)
@@ -128,15 +133,27 @@ static void power_cut(struct world *w)
         node_crash(w, &w->nodes[id], true, world_uniform(w, 10 * MS, SECOND));
 }
 
+/* Of what splits have made, some members may never have been born. */
+static bool is_complete(const struct world *w, const struct sim_replica *r)
+{
+    const struct membership *m = group_membership(r->group);
+    for (uint32_t i = 0; i < m->count && w->groups[r->group_no].parent != 0; i++)
+        if (w->nodes[m->members[i].node_id].replicas[r->group_no].replica_id != m->members[i].replica_id)
+            return false;
+    return true;
+}
+
 static bool is_whole(const struct world *w)
 {
-    for (uint32_t g = 0; g < GROUPS; g++) {
+    for (uint32_t g = 0; g < w->group_count; g++) {
         uint32_t live = 0;
+        if (!w->groups[g].is_born || w->groups[g].is_finished)
+            continue;
         for (uint32_t id = 1; id <= NODES; id++) {
             const struct sim_replica *r = &w->nodes[id].replicas[g];
             if (r->is_quarantined || !w->nodes[id].is_up || w->nodes[id].disk.is_damage_pending)
                 return false;
-            live += replica_is_live(r) &&
+            live += replica_is_live(r) && is_complete(w, r) &&
                     group_status(r->group).commit_index + 20 >= w->groups[g].committed_index &&
                     membership_find(group_membership(r->group), r->replica_id) != NULL &&
                     membership_voter_count(group_membership(r->group)) >= 3;
@@ -191,7 +208,7 @@ static void forgetful_follower(struct world *w)
 {
     unblock(w);
     const struct sim_node *leader = leading_node(w);
-    const struct sim_replica *r = &leader->replicas[world_uniform(w, 0, GROUPS - 1)];
+    const struct sim_replica *r = &leader->replicas[split_pick(w, (uint32_t)world_uniform(w, 0, TABLES - 1))];
     if (!replica_is_live(r) || group_membership(r->group)->count == 0)
         return;
     const struct membership *m = group_membership(r->group);
@@ -321,6 +338,63 @@ void faults_on_change(struct world *w, struct sim_replica *leader)
                 w->is_blocked[i][j] = true;
 }
 
+/* A follower hears of the split when others have moved on. */
+static void learn_late(struct world *w, const struct sim_replica *leader)
+{
+    const struct membership *m = group_membership(leader->group);
+    uint32_t late = m->members[world_uniform(w, 0, m->count - 1)].node_id;
+    unblock(w);
+    if (late != leader->node_no)
+        isolate(w, &w->nodes[late], true, true, false);
+}
+
+/* ... lacking writes from before it as well. */
+void faults_before_split(struct world *w, struct sim_replica *leader)
+{
+    if (world_chance(w, 400 * 1000))
+        learn_late(w, leader);
+}
+
+/* The entry stays on the leader's own disk, where another one comes over it. */
+void faults_lone_split(struct world *w, struct sim_replica *leader)
+{
+    if (!world_chance(w, 120 * 1000))
+        return;
+    unblock(w);
+    isolate(w, &w->nodes[leader->node_no], true, true, false);
+}
+
+/* The moments between a split's proposal and what comes of it. */
+void faults_on_split(struct world *w, struct sim_replica *leader)
+{
+    struct sim_node *n = &w->nodes[leader->node_no];
+    switch (world_uniform(w, 0, 7)) {
+    case 0:
+        n->disk.must_crash = true;
+        break;
+    case 1:
+        unblock(w);
+        isolate(w, n, true, true, false);
+        break;
+    case 2:
+        any_node(w)->disk.must_crash = true;
+        break;
+    case 3: {
+        struct sim_event *event = world_schedule(w, w->now_us + world_uniform(w, 200, 40 * MS), SIM_DOOM);
+        event->node = n->id;
+        event->life = n->life;
+        break;
+    }
+    case 4:
+    case 5:
+    case 6:
+        learn_late(w, leader);
+        break;
+    default:
+        break;
+    }
+}
+
 /* Cut a leader off the moment it first commits something, before it can say so. */
 void faults_on_commit(struct world *w, struct sim_replica *r)
 {
@@ -346,7 +420,7 @@ void faults_heal(struct world *w)
     w->loss_ppm = w->duplicate_ppm = w->slow_ppm = 0;
     for (uint32_t id = 1; id <= NODES; id++) {
         w->nodes[id].stalled_until_us = w->now_us;
-        w->nodes[id].disk.slow_until_us = 0;
+        w->nodes[id].disk.slow_until_us = w->nodes[id].disk.hang_us = 0;
         w->nodes[id].disk.must_fail = w->nodes[id].disk.must_crash = false;
     }
 }

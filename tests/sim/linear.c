@@ -163,14 +163,14 @@ static int run(struct search *s)
     return 1;
 }
 
-bool linear_check(const struct history_op *ops, uint64_t count, uint32_t group, uint32_t key,
+bool linear_check(const struct history_op *ops, uint64_t count, uint32_t table, uint32_t key,
                   bool *ret_is_undecided)
 {
     struct search *s = memory_zalloc(sizeof(*s));
     ASSERT(s != NULL);
     for (uint64_t i = 0; i < count; i++) {
         const struct history_op *op = &ops[i];
-        if (op->group != group || op->key != key || (op->op == OP_READ && op->response == UINT64_MAX))
+        if (op->table != table || op->key != key || (op->op == OP_READ && op->response == UINT64_MAX))
             continue;
         if (s->count == OPS_MAX) {
             *ret_is_undecided = true;

@@ -19,7 +19,7 @@ struct options {
 
 struct total {
     struct sim_figures figures;
-    uint64_t seeds, counting, with_membership, violations, first_violation;
+    uint64_t seeds, counting, with_membership, with_splits, violations, first_violation;
     uint64_t hash;
     char checker[48], violation[256];
 };
@@ -27,7 +27,7 @@ struct total {
 /* A seed counts only if enough happened in it. */
 static bool counts(const struct sim_figures *f)
 {
-    return f->events >= 10000 && f->acknowledged + f->reads >= 200 && f->leader_changes > GROUPS &&
+    return f->events >= 10000 && f->acknowledged + f->reads >= 200 && f->leader_changes > TABLES &&
            f->dropping_crashes > 0;
 }
 
@@ -42,6 +42,7 @@ static void run_seed(uint64_t seed, bool is_verbose, struct total *total)
     total->seeds++;
     total->counting += counts(&w->figures);
     total->with_membership += w->figures.membership_changes > 0;
+    total->with_splits += w->figures.splits > 0;
     total->hash ^= hash_bytes(seed, &w->trace_hash, sizeof w->trace_hash);
     if (w->has_failed) {
         if (total->violations++ == 0 || seed < total->first_violation) {
@@ -62,6 +63,7 @@ static void total_add(struct total *to, const struct total *from)
     to->seeds += from->seeds;
     to->counting += from->counting;
     to->with_membership += from->with_membership;
+    to->with_splits += from->with_splits;
     to->hash ^= from->hash;
     if (from->violations > 0 && (to->violations == 0 || from->first_violation < to->first_violation)) {
         to->first_violation = from->first_violation;
@@ -141,6 +143,11 @@ static void report(const struct options *o, const struct total *t)
     printf("crashes %llu (%llu dropped unsynced data), damaged disks %llu, quarantines %llu\n",
            (unsigned long long)f->crashes, (unsigned long long)f->dropping_crashes,
            (unsigned long long)f->damages, (unsigned long long)f->quarantines);
+    printf("splits %llu (in %llu seeds), children borne %llu, parents retired %llu; waited for a parent: "
+           "messages %llu, "
+           "newcomers %llu\n",
+           (unsigned long long)f->splits, (unsigned long long)t->with_splits, (unsigned long long)f->births,
+           (unsigned long long)f->retired, (unsigned long long)f->put_off, (unsigned long long)f->held_back);
     printf("messages lost %llu, duplicated %llu; trace %016llx\n", (unsigned long long)f->lost,
            (unsigned long long)f->duplicated, (unsigned long long)t->hash);
     if (t->violations > 0) {
@@ -204,7 +211,8 @@ int main(int count, char **arguments)
     report(&o, &total);
     if (total.violations > 0)
         return 1;
-    /* Too tame a campaign proves nothing: three quarters must count, and a quarter change memberships. */
-    bool is_tame = total.counting * 4 < total.seeds * 3 || total.with_membership * 4 < total.seeds;
+    /* Too tame a campaign proves nothing: three quarters must count, a quarter change memberships, a quarter split. */
+    bool is_tame = total.counting * 4 < total.seeds * 3 || total.with_membership * 4 < total.seeds ||
+                   total.with_splits * 4 < total.seeds;
     return !o.is_single && o.mutant == NULL && is_tame ? 2 : 0;
 }

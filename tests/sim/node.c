@@ -7,7 +7,11 @@ void node_init(struct world *w, struct sim_node *n, uint32_t id)
     for (uint32_t g = 0; g < GROUPS; g++) {
         n->replicas[g].group_no = g;
         n->replicas[g].node_no = id;
-        rows_init(&n->replicas[g].durable);
+        meta_init(&n->replicas[g].durable);
+    }
+    for (uint32_t t = 0; t < TABLES; t++) {
+        items_init(&n->items[t]);
+        items_init(&n->durable_items[t]);
     }
     n->true_base_us = w->now_us;
     n->boot_base_us = world_uniform(w, SECOND, 100 * SECOND);
@@ -37,7 +41,10 @@ void node_start(struct world *w, struct sim_node *n)
     support_destroy(n->support);
     n->support = support_create(&options, clock_boot(w, n));
     ASSERT(n->support != NULL);
+    for (uint32_t t = 0; t < TABLES; t++)
+        items_copy(&n->items[t], &n->durable_items[t], 0, KEYS);
     disk_recover(w, n);
+    split_recover(w, n);
     for (uint32_t g = 0; g < GROUPS; g++)
         if (replica_is_live(&n->replicas[g]))
             replica_start(w, &n->replicas[g]);
@@ -57,8 +64,9 @@ void node_crash(struct world *w, struct sim_node *n, bool is_machine, uint64_t d
     world_trace(w, "node %u: crash (%s%s)", n->id, is_machine ? "machine" : "process",
                 has_lost ? ", unsynced data lost" : "");
     for (uint32_t g = 0; g < GROUPS; g++) {
+        split_forget(w, &n->replicas[g]);
         replica_close(&n->replicas[g]);
-        n->replicas[g].replica_id = 0;
+        n->replicas[g].replica_id = n->replicas[g].tombstone = 0;
         n->replicas[g].is_quarantined = n->replicas[g].is_removing = false;
     }
     if (is_machine) {

@@ -2,6 +2,8 @@
  * sees everything, but acts through the leader's compare-and-set only. */
 #include "tests/sim/sim.h"
 
+enum { PATIENCE_US = 3 * SECOND };
+
 static struct sim_replica *leader_of(struct world *w, uint32_t g)
 {
     for (uint32_t id = 1; id <= NODES; id++) {
@@ -51,6 +53,10 @@ static void add_learner(struct world *w, struct sim_replica *leader, struct sim_
     if (!n->is_up || n->replicas[leader->group_no].replica_id != 0 ||
         n->replicas[leader->group_no].is_removing)
         return;
+    if (!split_is_range_free(w, n, leader->group_no)) {
+        w->figures.held_back++;
+        return;
+    }
     struct member member = {
         .replica_id = w->groups[leader->group_no].next_replica_id++, .node_id = n->id, .kind = kind};
     enum err err =
@@ -86,6 +92,14 @@ static bool may_promote(struct world *w, struct sim_replica *leader, const struc
     return true;
 }
 
+/* It may be that the parent here never comes to its split; and autoadmin may lose patience early, too. */
+static bool is_overdue(struct world *w, uint32_t g)
+{
+    if (w->is_healing)
+        return w->now_us > RUN_US + PATIENCE_US;
+    return w->groups[w->groups[g].parent - 1].is_finished || world_chance(w, 600 * 1000);
+}
+
 /* Repairs of one group; true when something was done. */
 static bool repair(struct world *w, struct sim_replica *leader)
 {
@@ -95,6 +109,8 @@ static bool repair(struct world *w, struct sim_replica *leader)
         struct sim_node *n = &w->nodes[m->members[i].node_id];
         struct sim_replica *r = &n->replicas[g];
         bool is_gone = r->replica_id != m->members[i].replica_id || r->is_quarantined;
+        if (n->is_up && is_gone && split_is_waiting(w, n, g) && !is_overdue(w, g))
+            continue;
         if (n->is_up && is_gone && m->members[i].replica_id != leader->replica_id)
             return remove_member(w, leader, m->members[i].replica_id) == ERR_OK;
     }
@@ -117,6 +133,18 @@ static uint32_t storage_voters(const struct membership *m)
     return count;
 }
 
+/* Rather where it is refused, as the parent is still there. */
+static struct sim_node *any_place(struct world *w, const struct sim_replica *leader)
+{
+    bool is_child = w->groups[leader->group_no].parent != 0;
+    for (uint32_t id = 1; id <= NODES && is_child; id++)
+        if (!split_is_range_free(w, &w->nodes[id], leader->group_no) && world_chance(w, 900 * 1000)) {
+            faults_reconnect(w); /* so that the parent gets on, too */
+            return &w->nodes[id];
+        }
+    return &w->nodes[world_uniform(w, 1, NODES)];
+}
+
 static bool grow(struct world *w, struct sim_replica *leader)
 {
     const struct membership *m = group_membership(leader->group);
@@ -126,7 +154,7 @@ static bool grow(struct world *w, struct sim_replica *leader)
                    promote(w, leader, m->members[i].replica_id) == ERR_OK;
     if (storage_voters(m) >= 3 || m->count > membership_voter_count(m))
         return false;
-    add_learner(w, leader, &w->nodes[world_uniform(w, 1, NODES)], MEMBER_STORAGE);
+    add_learner(w, leader, any_place(w, leader), MEMBER_STORAGE);
     return true;
 }
 
@@ -189,6 +217,12 @@ void operator_hurry(struct world *w, uint32_t g)
         faults_on_change(w, leader);
 }
 
+void operator_meddle(struct world *w, struct sim_replica *leader)
+{
+    if (!promote_one(w, leader) && leads(w, leader))
+        shuffle(w, leader);
+}
+
 static void transfer(struct world *w, struct sim_replica *leader)
 {
     const struct membership *m = group_membership(leader->group);
@@ -201,11 +235,8 @@ static void transfer(struct world *w, struct sim_replica *leader)
     }
 }
 
-void operator_next(struct world *w)
+static void look_after(struct world *w, uint32_t g)
 {
-    world_schedule(w, w->now_us + world_uniform(w, 100 * MS, w->wants_membership ? 500 * MS : 900 * MS),
-                   SIM_OPERATOR);
-    uint32_t g = (uint32_t)world_uniform(w, 0, GROUPS - 1);
     struct sim_replica *leader = leader_of(w, g);
     if (leader == NULL)
         return;
@@ -213,10 +244,28 @@ void operator_next(struct world *w)
         hurry(w, leader);
         return;
     }
-    if (!is_committed_leader(leader) || repair(w, leader) || grow(w, leader) || w->is_healing)
+    if (w->wants_splits && !w->is_healing && world_chance(w, 40 * 1000) && split_begin(w, leader))
+        return;
+    if (!is_committed_leader(leader))
+        return;
+    if (!group_is_split(leader->group) && (repair(w, leader) || grow(w, leader)))
+        return;
+    if (w->is_healing)
         return;
     if (world_chance(w, 120 * 1000))
         transfer(w, leader);
     else if (w->wants_membership && world_chance(w, 400 * 1000))
         shuffle(w, leader);
+}
+
+void operator_next(struct world *w)
+{
+    world_schedule(w, w->now_us + world_uniform(w, 100 * MS, w->wants_membership ? 500 * MS : 900 * MS),
+                   SIM_OPERATOR);
+    split_retire(w);
+    look_after(w, split_pick(w, (uint32_t)world_uniform(w, 0, TABLES - 1)));
+    /* What is left to repair in the end is more where there are more groups. */
+    for (uint32_t g = TABLES; g < w->group_count && w->is_healing && !w->has_failed; g++)
+        if (w->groups[g].is_born && !w->groups[g].is_finished)
+            look_after(w, g);
 }

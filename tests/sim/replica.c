@@ -3,111 +3,7 @@
 
 #include "tests/sim/sim.h"
 
-/* ---- Rows ---- */
-
-void rows_init(struct sim_rows *rows)
-{
-    *rows = (struct sim_rows){0};
-    for (uint32_t k = 0; k < KEYS; k++)
-        buffer_init(&rows->rows[k], 64 * 1024);
-    buffer_init(&rows->checkpoint, 16 * 1024 * 1024);
-    buffer_init(&rows->ids, 16 * 1024 * 1024);
-}
-
-void rows_deinit(struct sim_rows *rows)
-{
-    for (uint32_t k = 0; k < KEYS; k++)
-        buffer_deinit(&rows->rows[k]);
-    buffer_deinit(&rows->checkpoint);
-    buffer_deinit(&rows->ids);
-}
-
-static void buffer_set(struct buffer *to, struct slice bytes)
-{
-    buffer_clear(to);
-    buffer_append(to, bytes);
-    ASSERT(!buffer_has_failed(to));
-}
-
-void rows_copy(struct sim_rows *to, const struct sim_rows *from)
-{
-    to->size = from->size;
-    to->applied_index = from->applied_index;
-    to->applied_term = from->applied_term;
-    to->checkpoint_index = from->checkpoint_index;
-    for (uint32_t k = 0; k < KEYS; k++)
-        buffer_set(&to->rows[k], buffer_view(&from->rows[k]));
-    buffer_set(&to->checkpoint, buffer_view(&from->checkpoint));
-    buffer_set(&to->ids, buffer_view(&from->ids));
-}
-
-/* ---- Request ids in chunks ---- */
-
-enum { IDS_CHUNK = 8, IDS_HEAD = 12 };
-
-static size_t chunk_bytes(const uint8_t *chunk)
-{
-    uint32_t length;
-    memcpy(&length, chunk + 8, sizeof length);
-    return IDS_HEAD + length;
-}
-
-static void ids_delete(struct sim_rows *rows, uint64_t name)
-{
-    for (size_t at = 0; at < rows->ids.length; at += chunk_bytes(rows->ids.data + at)) {
-        uint64_t found;
-        memcpy(&found, rows->ids.data + at, sizeof found);
-        if (found != name)
-            continue;
-        size_t end = at + chunk_bytes(rows->ids.data + at);
-        memmove(rows->ids.data + at, rows->ids.data + end, rows->ids.length - end);
-        buffer_cut(&rows->ids, rows->ids.length - (end - at));
-        return;
-    }
-    ASSERT(!"a chunk expired that was never saved");
-}
-
-static void ids_save(struct sim_replica *r, size_t least)
-{
-    struct request_ids *ids = partition_request_ids(r->partition);
-    uint64_t name;
-    while (request_ids_unsaved_count(ids) >= least) {
-        struct buffer *to = &r->rows.ids;
-        size_t at = to->length;
-        uint8_t *head = buffer_extend(to, IDS_HEAD);
-        ASSERT(head != NULL);
-        enum err err = request_ids_save(ids, IDS_CHUNK, to, &name);
-        ASSERT(err == ERR_OK);
-        uint32_t length = (uint32_t)(to->length - at - IDS_HEAD);
-        memcpy(to->data + at, &name, sizeof name);
-        memcpy(to->data + at + 8, &length, sizeof length);
-    }
-    while (request_ids_next_expired(ids, &name))
-        ids_delete(&r->rows, name);
-}
-
-static enum err ids_load(struct sim_replica *r)
-{
-    const struct buffer *from = &r->rows.ids;
-    for (size_t at = 0; at < from->length; at += chunk_bytes(from->data + at)) {
-        uint64_t name;
-        memcpy(&name, from->data + at, sizeof name);
-        TRY(request_ids_load(
-            partition_request_ids(r->partition), name,
-            slice_make(from->data + at + IDS_HEAD, chunk_bytes(from->data + at) - IDS_HEAD)));
-    }
-    return ERR_OK;
-}
-
-void snapshot_free(struct sim_snapshot *s)
-{
-    if (s == NULL)
-        return;
-    if (s->rows != NULL)
-        rows_deinit(s->rows);
-    memory_free(s->rows);
-    memory_free(s);
-}
+enum { WAITS_MAX = 200 };
 
 /* ---- Entries that the shell keeps ---- */
 
@@ -177,7 +73,10 @@ void replica_open(struct world *w, struct sim_node *n, uint32_t group, uint64_t 
     r->group_no = group;
     r->node_no = n->id;
     r->kind = kind;
-    r->is_quarantined = false;
+    r->is_quarantined = r->is_unborn = false;
+    r->items = &n->items[w->groups[group].table];
+    r->first_key = w->groups[group].first_key;
+    r->end_key = w->groups[group].end_key;
     r->entries_first = 1;
     const struct group_options options = {.group_id = w->groups[group].group_id,
                                           .replica_id = replica_id,
@@ -188,7 +87,7 @@ void replica_open(struct world *w, struct sim_node *n, uint32_t group, uint64_t 
     r->group = group_create(&options);
     r->partition = partition_create(0);
     ASSERT(r->group != NULL && r->partition != NULL);
-    rows_init(&r->rows);
+    meta_init(&r->meta);
 }
 
 void replica_close(struct sim_replica *r)
@@ -199,7 +98,7 @@ void replica_close(struct sim_replica *r)
     partition_destroy(r->partition);
     r->group = NULL;
     r->partition = NULL;
-    rows_deinit(&r->rows);
+    meta_deinit(&r->meta);
     entries_cut(r, 0);
     memory_free(r->entries);
     r->entries = NULL;
@@ -211,6 +110,12 @@ void replica_close(struct sim_replica *r)
     r->led_term = 0;
     r->lease_since_us = 0;
     r->found_installing.index = 0;
+}
+
+void replica_append(struct world *w, struct sim_replica *r, enum segment_record_type type, uint64_t index,
+                    uint64_t term, struct slice body)
+{
+    disk_append(w, &w->nodes[r->node_no], group_id_of(w, r), r->replica_id, type, index, term, body);
 }
 
 static void persist(struct world *w, struct sim_replica *r, const struct group_persist *p)
@@ -238,8 +143,9 @@ void replica_create(struct world *w, struct sim_node *n, uint32_t group, uint64_
 {
     replica_open(w, n, group, replica_id, kind);
     struct sim_replica *r = &n->replicas[group];
-    rows_deinit(&r->durable);
-    rows_init(&r->durable);
+    meta_deinit(&r->durable);
+    meta_init(&r->durable);
+    store_drop_range(w, r);
     r->promised_replica = r->promised_index = 0;
     uint8_t kind_byte = (uint8_t)kind;
     disk_append(w, n, group_id_of(w, r), replica_id, SEGMENT_GROUP_CREATED, 0, 0, slice_make(&kind_byte, 1));
@@ -276,6 +182,8 @@ void replica_remove(struct world *w, struct sim_replica *r)
     disk_flush(w, n, &done);
     world_trace(w, "node %u group %u replica %llu: removed", n->id, r->group_no,
                 (unsigned long long)r->replica_id);
+    split_forget(w, r);
+    r->tombstone = r->replica_id;
     replica_close(r);
     r->replica_id = 0;
     r->is_quarantined = false;
@@ -335,18 +243,9 @@ static enum err on_group_record(struct sim_replica *r, const struct segment_reco
     return ERR_OK;
 }
 
-static uint32_t group_number(const struct world *w, uint64_t group_id)
-{
-    for (uint32_t g = 0; g < GROUPS; g++)
-        if (w->groups[g].group_id == group_id)
-            return g;
-    return GROUPS;
-}
-
 void replica_on_record(struct world *w, struct sim_node *n, const struct segment_record *record)
 {
-    uint32_t g = group_number(w, record->group_id);
-    ASSERT(g < GROUPS);
+    uint32_t g = group_slot(w, record->group_id);
     struct sim_replica *r = &n->replicas[g];
     if (record->type == SEGMENT_GROUP_CREATED) {
         enum member_kind kind =
@@ -364,8 +263,8 @@ void replica_on_record(struct world *w, struct sim_node *n, const struct segment
     if (record->type == SEGMENT_GROUP_REMOVED) {
         replica_close(r);
         r->replica_id = 0;
+        r->tombstone = record->replica_id;
         return;
-        r->is_quarantined = false;
     }
     if (!r->is_quarantined && on_group_record(r, record) != ERR_OK)
         replica_quarantine(w, r, "a record does not fit");
@@ -396,24 +295,35 @@ static enum err complete_install(struct world *w, struct sim_replica *r)
                                   slice_make(s->membership, s->membership_bytes));
 }
 
+static enum partition_entry_kind entry_kind(const struct sim_entry *e)
+{
+    switch (e->body[0]) {
+    case ENTRY_WRITE:
+        return PARTITION_ENTRY_WRITE;
+    case ENTRY_SCHEMA:
+        return PARTITION_ENTRY_SCHEMA;
+    case ENTRY_SPLIT:
+        return PARTITION_ENTRY_SPLIT;
+    default:
+        return PARTITION_ENTRY_NONE;
+    }
+}
+
 /* From the store's last flush, and from the log beyond it. */
 static enum err load_store(struct sim_replica *r)
 {
-    rows_copy(&r->rows, &r->durable);
-    if (r->rows.checkpoint.length > 0)
-        TRY(partition_checkpoint_decode(r->partition, buffer_view(&r->rows.checkpoint)));
+    meta_copy(&r->meta, &r->durable);
+    if (r->meta.checkpoint.length > 0)
+        TRY(partition_checkpoint_decode(r->partition, buffer_view(&r->meta.checkpoint)));
     TRY(ids_load(r));
-    partition_set_stored(r->partition, r->rows.applied_index, r->rows.size);
+    partition_set_stored(r->partition, r->meta.applied_index, r->meta.size);
     /* Request ids of what the store has and the checkpoint does not. */
-    for (uint64_t i = r->rows.checkpoint_index + 1; i <= r->rows.applied_index; i++) {
+    for (uint64_t i = r->meta.checkpoint_index + 1; i <= r->meta.applied_index; i++) {
         const struct sim_entry *e = replica_entry(r, i);
         if (e == NULL)
             return ERR_CORRUPT;
         struct partition_effect effect;
-        enum partition_entry_kind kind = e->body[0] == ENTRY_WRITE    ? PARTITION_ENTRY_WRITE
-                                         : e->body[0] == ENTRY_SCHEMA ? PARTITION_ENTRY_SCHEMA
-                                                                      : PARTITION_ENTRY_NONE;
-        TRY(partition_apply(r->partition, i, kind, slice_make(e->body + 1, e->bytes - 1), &effect));
+        TRY(partition_apply(r->partition, i, entry_kind(e), slice_make(e->body + 1, e->bytes - 1), &effect));
     }
     return ERR_OK;
 }
@@ -425,9 +335,9 @@ void replica_start(struct world *w, struct sim_replica *r)
     if (err == ERR_OK && r->kind == MEMBER_STORAGE)
         err = load_store(r);
     struct group_status status = group_status(r->group);
-    uint64_t applied = r->kind == MEMBER_STORAGE ? r->rows.applied_index : status.first_index - 1;
+    uint64_t applied = r->kind == MEMBER_STORAGE ? r->meta.applied_index : status.first_index - 1;
     if (err == ERR_OK)
-        err = group_start(r->group, applied, r->kind == MEMBER_STORAGE ? r->rows.applied_term : 0,
+        err = group_start(r->group, applied, r->kind == MEMBER_STORAGE ? r->meta.applied_term : 0,
                           clock_boot(w, n));
     if (err != ERR_OK) {
         replica_quarantine(w, r, "it cannot start");
@@ -435,6 +345,8 @@ void replica_start(struct world *w, struct sim_replica *r)
     }
     r->digest = check_digest(r);
     check_durable(w, r);
+    if (r->kind == MEMBER_STORAGE && partition_is_split(r->partition))
+        split_applied(w, r);
     replica_tick(w, r);
 }
 
@@ -444,11 +356,9 @@ static void apply_entry(struct world *w, struct sim_replica *r, uint64_t index)
 {
     const struct sim_entry *e = replica_entry(r, index);
     ASSERT(e != NULL);
-    enum partition_entry_kind kind = e->body[0] == ENTRY_WRITE    ? PARTITION_ENTRY_WRITE
-                                     : e->body[0] == ENTRY_SCHEMA ? PARTITION_ENTRY_SCHEMA
-                                                                  : PARTITION_ENTRY_NONE;
     struct partition_effect effect;
-    enum err err = partition_apply(r->partition, index, kind, slice_make(e->body + 1, e->bytes - 1), &effect);
+    enum err err =
+        partition_apply(r->partition, index, entry_kind(e), slice_make(e->body + 1, e->bytes - 1), &effect);
     if (err != ERR_OK) {
         check_fail(w, "apply", "node %u group %u: entry %llu does not apply", r->node_no, r->group_no,
                    (unsigned long long)index);
@@ -458,16 +368,18 @@ static void apply_entry(struct world *w, struct sim_replica *r, uint64_t index)
                   ? key_number(effect.key)
                   : -1;
     if (key >= 0 && effect.kind == PARTITION_EFFECT_PUT)
-        buffer_set(&r->rows.rows[key], effect.envelope);
+        buffer_set(&r->items->rows[key], effect.envelope);
     else if (key >= 0)
-        buffer_clear(&r->rows.rows[key]);
+        buffer_clear(&r->items->rows[key]);
     ids_save(r, IDS_CHUNK);
-    r->rows.size = partition_size(r->partition);
-    r->rows.applied_index = index;
-    r->rows.applied_term = e->term;
+    r->meta.size = partition_size(r->partition);
+    r->meta.applied_index = index;
+    r->meta.applied_term = e->term;
     r->promised_index = index;
     r->digest = check_digest(r);
     check_applied(w, r, index);
+    if (effect.kind == PARTITION_EFFECT_SPLIT)
+        split_applied(w, r);
 }
 
 static void apply_up_to(struct world *w, struct sim_replica *r, uint64_t commit_index)
@@ -479,6 +391,8 @@ static void apply_up_to(struct world *w, struct sim_replica *r, uint64_t commit_
         apply_entry(w, r, i);
     if (w->has_failed)
         return;
+    if (r->kind == MEMBER_LOG && status.split_index >= from && status.split_index <= commit_index)
+        split_applied(w, r);
     struct group_update update;
     replica_step(w, r, (struct group_event){.kind = GROUP_EVENT_APPLIED, .index = commit_index}, &update);
     status = group_status(r->group);
@@ -558,8 +472,27 @@ void replica_tick(struct world *w, struct sim_replica *r)
         replica_step(w, r, (struct group_event){.kind = GROUP_EVENT_TICK}, &update);
 }
 
+/* For a child whose parent here is not there yet: later. */
+static void put_off(struct world *w, const struct sim_event *event)
+{
+    struct sim_event *again = world_schedule(w, w->now_us + 2 * MS, SIM_REPLICATION);
+    again->from_node = event->from_node;
+    again->node = event->node;
+    again->group = event->group;
+    again->waits = event->waits + 1;
+    w->figures.put_off += event->waits == 0;
+    again->bytes = event->bytes;
+    again->data = memory_alloc(event->bytes);
+    ASSERT(again->data != NULL);
+    memcpy(again->data, event->data, event->bytes);
+}
+
 void replica_on_message(struct world *w, struct sim_node *n, const struct sim_event *event)
 {
+    if (split_is_waiting(w, n, event->group) && event->waits < WAITS_MAX) {
+        put_off(w, event);
+        return;
+    }
     struct sim_replica *r = &n->replicas[event->group];
     struct group_message m;
     struct group_entry entries[512];
@@ -585,12 +518,9 @@ void replica_flush(struct world *w, struct sim_replica *r)
     if (r->kind != MEMBER_STORAGE || r->installing != NULL)
         return;
     if (world_chance(w, 600 * 1000)) {
-        ids_save(r, 1);
-        buffer_clear(&r->rows.checkpoint);
-        partition_checkpoint_encode_own(r->partition, &r->rows.checkpoint);
-        r->rows.checkpoint_index = r->rows.applied_index;
+        store_checkpoint(r);
     }
-    rows_copy(&r->durable, &r->rows);
+    store_flush(w, &w->nodes[r->node_no], w->groups[r->group_no].table);
     uint64_t first = r->durable.checkpoint_index + 1;
     if (first < 40 || !world_chance(w, 500 * 1000))
         return;
@@ -601,6 +531,8 @@ void replica_flush(struct world *w, struct sim_replica *r)
         if (members->members[i].kind == MEMBER_LOG)
             return;
     struct group_status status = group_status(r->group);
+    if (status.split_index != 0 && first > status.split_index)
+        first = status.split_index; /* who lags shall have it from the log */
     uint64_t previous_term;
     if (first <= status.first_index || !group_entry_term(r->group, first - 1, &previous_term))
         return;
@@ -615,13 +547,15 @@ void replica_send_snapshot(struct world *w, struct sim_replica *r, const struct 
 {
     if (r->kind != MEMBER_STORAGE && to->kind == MEMBER_STORAGE)
         return; /* we have no rows to give */
+    if (group_is_split(r->group) && to->kind == MEMBER_STORAGE)
+        return; /* they are our children's by now */
     struct sim_snapshot *s = memory_zalloc(sizeof(*s));
     ASSERT(s != NULL);
     s->from_replica = r->replica_id;
     s->to_replica = to->replica_id;
     const struct membership *m = group_membership_committed(r->group);
     struct group_status status = group_status(r->group);
-    s->index = to->kind == MEMBER_LOG ? status.first_index - 1 : r->rows.applied_index;
+    s->index = to->kind == MEMBER_LOG ? status.first_index - 1 : r->meta.applied_index;
     bool is_known = group_entry_term(r->group, s->index, &s->term);
     ASSERT(is_known);
     s->membership_index = m->index < s->index ? m->index : s->index;
@@ -632,14 +566,17 @@ void replica_send_snapshot(struct world *w, struct sim_replica *r, const struct 
     s->membership_bytes = bytes.length;
     buffer_deinit(&bytes);
     if (to->kind == MEMBER_STORAGE) {
-        s->rows = memory_zalloc(sizeof(*s->rows));
-        ASSERT(s->rows != NULL);
-        rows_init(s->rows);
-        rows_copy(s->rows, &r->rows);
-        buffer_clear(&s->rows->ids); /* all are in the checkpoint */
-        buffer_clear(&s->rows->checkpoint);
-        partition_checkpoint_encode(r->partition, &s->rows->checkpoint);
-        s->rows->checkpoint_index = r->rows.applied_index;
+        s->meta = memory_zalloc(sizeof(*s->meta));
+        s->items = memory_zalloc(sizeof(*s->items));
+        ASSERT(s->meta != NULL && s->items != NULL);
+        meta_init(s->meta);
+        meta_copy(s->meta, &r->meta);
+        buffer_clear(&s->meta->ids); /* all are in the checkpoint */
+        buffer_clear(&s->meta->checkpoint);
+        partition_checkpoint_encode(r->partition, &s->meta->checkpoint);
+        s->meta->checkpoint_index = r->meta.applied_index;
+        items_init(s->items);
+        items_copy(s->items, r->items, r->first_key, r->end_key);
     }
     w->figures.snapshots++;
     network_send_snapshot(w, r->node_no, to->node_id, r->group_no, s);
@@ -660,17 +597,19 @@ void replica_on_snapshot(struct world *w, struct sim_node *n, const struct sim_e
     r->installing = memory_alloc(sizeof(*s));
     ASSERT(r->installing != NULL);
     *r->installing = *s;
-    s->rows = NULL; /* ours now */
+    s->meta = NULL; /* ours now */
+    s->items = NULL;
     append_snapshot_record(w, r, r->installing, SEGMENT_SNAPSHOT_INSTALLING, PERSIST_INSTALLING);
 }
 
 static void finish_install(struct world *w, struct sim_replica *r)
 {
+    const struct sim_node *n = &w->nodes[r->node_no];
     struct sim_snapshot *s = r->installing;
     r->installing = NULL;
     entries_reset(r, s->index + 1);
     if (r->kind == MEMBER_STORAGE) {
-        rows_copy(&r->rows, &r->durable);
+        items_copy(r->items, &n->durable_items[w->groups[r->group_no].table], r->first_key, r->end_key);
         partition_destroy(r->partition);
         r->partition = partition_create(0);
         ASSERT(r->partition != NULL);
@@ -704,8 +643,11 @@ void replica_on_persisted(struct world *w, struct sim_replica *r, const struct s
         break;
     case PERSIST_INSTALLING:
         /* The store is wiped and filled, all of it durable; with INSTALLED the log follows. */
-        if (r->installing->rows != NULL)
-            rows_copy(&r->durable, r->installing->rows);
+        if (r->installing->meta != NULL) {
+            meta_copy(&r->durable, r->installing->meta);
+            items_copy(&w->nodes[r->node_no].durable_items[w->groups[r->group_no].table],
+                       r->installing->items, r->first_key, r->end_key);
+        }
         append_snapshot_record(w, r, r->installing, SEGMENT_SNAPSHOT_INSTALLED, PERSIST_INSTALLED);
         break;
     case PERSIST_INSTALLED:

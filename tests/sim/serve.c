@@ -5,6 +5,7 @@
 #include "dataplane/item/envelope.h"
 #include "dataplane/item/item_builder.h"
 #include "dataplane/item/number.h"
+#include "dataplane/item/size.h"
 #include "tests/sim/sim.h"
 
 static const struct slice NAME_KEY = {(const uint8_t *)"k", 1};
@@ -12,9 +13,9 @@ static const struct slice NAME_VALUE = {(const uint8_t *)"v", 1};
 
 /* ---- Items ---- */
 
-uint32_t key_bytes(uint32_t group, uint32_t key, uint8_t to[16])
+uint32_t key_bytes(uint32_t table, uint32_t key, uint8_t to[16])
 {
-    return (uint32_t)snprintf((char *)to, 16, "g%u-k%u", group, key);
+    return (uint32_t)snprintf((char *)to, 16, "g%u-k%u", table, key);
 }
 
 int key_number(struct slice key)
@@ -37,6 +38,14 @@ int64_t row_value(struct slice envelope)
     if (envelope.length == 0 || envelope_decode(envelope, &e) != ERR_OK)
         return NO_VALUE;
     return item_value(e.body);
+}
+
+uint64_t row_bytes(struct slice envelope)
+{
+    struct envelope e;
+    enum err err = envelope_decode(envelope, &e);
+    ASSERT(err == ERR_OK);
+    return item_size_bytes(e.body);
 }
 
 static struct slice build_item(struct world *w, struct slice key, const int64_t *value)
@@ -122,7 +131,7 @@ static struct write_request build_request(struct world *w, const struct sim_requ
 {
     struct write_request request = {.kind = WRITE_PUT};
     uint8_t key[16];
-    uint32_t key_length = key_bytes(q->group, q->key, key);
+    uint32_t key_length = key_bytes(q->table, q->key, key);
     memcpy(request.request_id, &q->client, 4);
     memcpy(request.request_id + 4, &q->serial, 8);
     request.key = arena_copy(&w->arena, slice_make(key, key_length));
@@ -173,7 +182,7 @@ static void serve_read(struct world *w, struct sim_node *n, struct sim_replica *
         return;
     }
     const struct sim_answer answer = {
-        .request = *q, .status = ANSWER_OK, .value = row_value(buffer_view(&r->rows.rows[q->key]))};
+        .request = *q, .status = ANSWER_OK, .value = row_value(buffer_view(&r->items->rows[q->key]))};
     network_send_answer(w, &answer, n->id);
 }
 
@@ -277,7 +286,7 @@ static void serve_write(struct world *w, struct sim_node *n, struct sim_replica 
     struct write_request request = build_request(w, q);
     request.work_bytes_max = is_heavy(w, q) ? 1 : 0;
     request.outcome = outcome;
-    struct slice envelope = buffer_view(&r->rows.rows[q->key]);
+    struct slice envelope = buffer_view(&r->items->rows[q->key]);
     const struct partition_row row = {.exists = envelope.length > 0, .envelope = envelope};
     const struct partition_times times = {.wall_us = clock_wall(w, n), .boot_us = now_us};
     struct buffer body;
@@ -300,7 +309,7 @@ static void serve_write(struct world *w, struct sim_node *n, struct sim_replica 
     waiter.is_repeat = verdict == WRITE_VERDICT_REPEAT && decided.after_index != 0;
     if (verdict == WRITE_VERDICT_PROPOSE)
         propose(w, n, r, &waiter, buffer_view(&body));
-    else if (decided.after_index > r->rows.applied_index)
+    else if (decided.after_index > r->meta.applied_index)
         wait_for(w, n, r, &waiter);
     else if (group_can_serve_strong(r->group, n->support, now_us))
         network_send_answer(w, &waiter.answer, n->id); /* rests on applied state alone: needs the lease */
@@ -309,26 +318,61 @@ static void serve_write(struct world *w, struct sim_node *n, struct sim_replica 
     buffer_deinit(&body);
 }
 
-void serve_request(struct world *w, struct sim_node *n, const struct sim_request *q)
+/* The newest range that this node knows for a key; false: no newer one than the client's. */
+static bool find_route(const struct world *w, const struct sim_node *n, const struct sim_request *q,
+                       uint32_t *ret_group)
+{
+    uint64_t epoch = q->epoch;
+    for (uint32_t g = 0; g < w->group_count; g++) {
+        const struct sim_replica *r = &n->replicas[g];
+        const struct sim_group_truth *truth = &w->groups[g];
+        bool is_told = truth->parent != 0 && replica_is_live(&n->replicas[truth->parent - 1]) &&
+                       group_is_split(n->replicas[truth->parent - 1].group) && truth->is_born;
+        if (truth->table != q->table || truth->epoch <= epoch || q->key < truth->first_key ||
+            q->key >= truth->end_key || !(replica_is_live(r) || is_told))
+            continue;
+        epoch = truth->epoch;
+        *ret_group = g;
+    }
+    return epoch > q->epoch;
+}
+
+static void refuse_range(struct world *w, struct sim_node *n, const struct sim_request *q)
+{
+    struct sim_answer answer = {.request = *q, .status = ANSWER_WRONG_RANGE};
+    answer.has_route = find_route(w, n, q, &answer.route_group);
+    if (answer.has_route && replica_is_live(&n->replicas[answer.route_group]))
+        answer.hint_node = leader_node(&n->replicas[answer.route_group]);
+    network_send_answer(w, &answer, n->id);
+}
+
+static bool is_in_range(const struct sim_replica *r, const struct sim_request *q)
+{
+    return !group_is_split(r->group) && q->key >= r->first_key && q->key < r->end_key;
+}
+
+/* Whatever was computed meanwhile goes through the same gates as a request that comes. */
+static void serve(struct world *w, struct sim_node *n, const struct sim_request *q,
+                  const struct write_outcome *outcome)
 {
     struct sim_replica *r = &n->replicas[q->group];
-    if (!replica_is_live(r))
-        refuse(w, n, q, 0);
+    if (!replica_is_live(r) || !is_in_range(r, q) || q->epoch != w->groups[q->group].epoch)
+        refuse_range(w, n, q);
     else if (q->op == OP_READ)
         serve_read(w, n, r, q);
     else
-        serve_write(w, n, r, q, NULL);
+        serve_write(w, n, r, q, outcome);
+}
+
+void serve_request(struct world *w, struct sim_node *n, const struct sim_request *q)
+{
+    serve(w, n, q, NULL);
 }
 
 void serve_computed(struct world *w, struct sim_node *n, const struct sim_event *event)
 {
-    const struct sim_request *q = &event->request;
-    struct sim_replica *r = &n->replicas[q->group];
     const struct write_outcome outcome = outcome_decode(slice_make(event->data, event->bytes));
-    if (replica_is_live(r))
-        serve_write(w, n, r, q, &outcome);
-    else
-        refuse(w, n, q, 0);
+    serve(w, n, &event->request, &outcome);
 }
 
 void serve_applied(struct world *w, struct sim_replica *r)
@@ -339,7 +383,7 @@ void serve_applied(struct world *w, struct sim_replica *r)
     uint32_t again_count = 0;
     for (uint32_t i = 0; i < r->waiter_count; i++) {
         struct sim_waiter *waiter = &r->waiters[i];
-        if (waiter->index > r->rows.applied_index) {
+        if (waiter->index > r->meta.applied_index) {
             r->waiters[kept++] = *waiter;
         } else if (waiter->is_repeat) {
             again[again_count++] = *waiter;
@@ -351,7 +395,7 @@ void serve_applied(struct world *w, struct sim_replica *r)
     }
     r->waiter_count = kept;
     for (uint32_t i = 0; i < again_count; i++)
-        serve_write(w, n, r, &again[i].answer.request, NULL);
+        serve_request(w, n, &again[i].answer.request);
 }
 
 void serve_term_lost(struct world *w, struct sim_replica *r)

@@ -7,6 +7,8 @@
  *     network.c   messages: delay, loss, duplication, reordering, partitions
  *     disk.c      the log on a simulated disk: batches, syncs, torn and damaged bytes, recovery
  *     replica.c   the shell of one replica around group and partition
+ *     store.c     what it keeps: items, shared by the groups of a node, and rows of its own
+ *     split.c     a group ends, two are born; who owns a range
  *     serve.c     its answers to clients
  *     node.c      heartbeats, crash, restart, stalls
  *     client.c    the workload
@@ -32,11 +34,14 @@
 
 enum {
     NODES = 5,
-    GROUPS = 2,
-    KEYS = 6, /* per group */
+    TABLES = 2,     /* each begins as one group, 0 and 1 */
+    GROUPS = 24,    /* with all that splits may make */
+    SPLITS_MAX = 3, /* of a table */
+    KEYS = 6,       /* of a table */
     CLIENTS = 8,
     INDEX_MAX = 1 << 15,
     HISTORY_MAX = 1 << 13,
+    IDS_CHUNK = 8, /* request ids */
     SEGMENT_BYTES = 64 * 1024,
     SEGMENTS_MAX = 512,
     CLOCK_RATE_PPM = 50 * 1000, /* declared; large, so that whoever ignores it is caught soon */
@@ -66,6 +71,8 @@ enum sim_event_kind {
     SIM_FAULT,    /* the next thing that goes wrong */
     SIM_HASTE,    /* the operator looks after a new leader at once */
     SIM_OPERATOR, /* the next thing that is looked after */
+    SIM_SPLIT,    /* to a node: a split that was begun is proposed */
+    SIM_BIRTH,    /* to a node: what a split made comes to be */
 };
 
 struct sim_snapshot {
@@ -73,8 +80,8 @@ struct sim_snapshot {
     uint64_t index, term, membership_index;
     uint8_t membership[MEMBERSHIP_BYTES_MAX];
     size_t membership_bytes;
-    bool has_rows;
-    struct sim_rows *rows;
+    struct sim_meta *meta; /* NULL: the log alone */
+    struct sim_items *items;
 };
 
 enum client_op { OP_READ, OP_PUT, OP_PUT_IF, OP_ADD, OP_DELETE };
@@ -83,14 +90,17 @@ enum answer_status {
     ANSWER_CONDITION_FAILED,
     ANSWER_NOT_LEADER,
     ANSWER_NOT_APPLIED,
-    ANSWER_UNKNOWN
+    ANSWER_UNKNOWN,
+    ANSWER_WRONG_RANGE
 };
 
 struct sim_request {
     uint32_t client;
     uint64_t serial; /* of the operation */
     uint64_t attempt;
-    uint32_t group;
+    uint32_t table;
+    uint32_t group; /* where the client believes the key to be */
+    uint64_t epoch; /* of that group's range */
     uint32_t key;
     enum client_op op;
     int64_t value;    /* PUT: to write; ADD: to add */
@@ -102,6 +112,8 @@ struct sim_answer {
     enum answer_status status;
     int64_t value; /* READ, ADD */
     uint32_t hint_node;
+    bool has_route; /* WRONG_RANGE: who has the key, as far as the node knows */
+    uint32_t route_group;
 };
 
 #define NO_VALUE INT64_MIN
@@ -113,7 +125,8 @@ struct sim_event {
     uint32_t from_node;
     uint32_t node;
     uint32_t group;
-    uint64_t life; /* of the node or timer that it is for; stale ones are dropped */
+    uint64_t life;  /* of the node or timer that it is for; stale ones are dropped */
+    uint32_t waits; /* REPLICATION: how often it was put off */
     size_t bytes;
     uint8_t *data; /* REPLICATION: fields length (4), fields, payload; COMPUTED: outcome_encode */
     struct support_message heartbeat;
@@ -165,17 +178,23 @@ struct sim_disk {
     bool is_damaged;        /* bits were flipped, ever */
     bool is_damage_pending; /* ... and nobody has read them yet */
     uint64_t slow_until_us;
-    bool must_fail;  /* the next sync fails */
-    bool must_crash; /* in the middle of the next batch */
+    uint64_t hang_us; /* of the next sync, on top of all */
+    bool must_fail;   /* the next sync fails */
+    bool must_crash;  /* in the middle of the next batch */
 };
 
-/* ---- The store: rows by key number ---- */
+/* ---- The store ---- */
 
-struct sim_rows {
+/* Of one table on one node, by key number, whichever group they belong to. */
+struct sim_items {
+    struct buffer rows[KEYS]; /* envelope; empty = absent */
+};
+
+/* What a group keeps beside its items. */
+struct sim_meta {
     struct partition_size size;
     uint64_t applied_index;
     uint64_t applied_term;
-    struct buffer rows[KEYS]; /* envelope; empty = absent */
     struct buffer checkpoint; /* of the partition, at checkpoint_index <= applied_index */
     uint64_t checkpoint_index;
     struct buffer ids; /* chunks of request ids: name u64, length u32, bytes; oldest first */
@@ -204,12 +223,17 @@ struct sim_replica {
     uint32_t node_no;
     enum member_kind kind;
     bool is_quarantined;
-    bool is_removing; /* the tombstone of the last one is not on disk yet */
+    bool is_removing;   /* the tombstone of the last one is not on disk yet */
+    bool is_unborn;     /* the parent was split and the store says so; the log does not yet */
+    uint64_t tombstone; /* the highest id that was removed here, or of which damage may have taken all */
+    uint32_t first_key, end_key;
     struct group *group;
     struct partition *partition;
-    struct sim_rows rows;      /* what the running process sees */
-    struct sim_rows durable;   /* what a crash leaves */
-    struct sim_entry *entries; /* entries[i] is index entries_first + i */
+    struct sim_items *items;       /* the node's: our range of them, until we are split */
+    struct sim_meta meta;          /* what the running process sees */
+    struct sim_meta durable;       /* what a crash leaves */
+    struct partition_size counted; /* a split that was begun: below the key, in the snapshot */
+    struct sim_entry *entries;     /* entries[i] is index entries_first + i */
     uint64_t entries_first;
     size_t entries_count;
     size_t entries_capacity;
@@ -234,6 +258,8 @@ struct sim_node {
     struct support *support;
     struct sim_disk disk;
     struct sim_replica replicas[GROUPS];
+    struct sim_items items[TABLES];
+    struct sim_items durable_items[TABLES];
     /* Clocks: boot = boot_base + (true - true_base) * rate. */
     uint64_t true_base_us, boot_base_us;
     int64_t rate_ppm;
@@ -244,7 +270,13 @@ struct sim_node {
 
 /* ---- Clients ---- */
 
+struct sim_route {
+    uint32_t group;
+    uint64_t epoch;
+};
+
 struct sim_client {
+    struct sim_route routes[TABLES][KEYS];
     bool is_busy;
     struct sim_request request;
     uint64_t history; /* index in the history */
@@ -256,7 +288,7 @@ struct sim_client {
 };
 
 struct history_op {
-    uint32_t group, key;
+    uint32_t table, key;
     enum client_op op;
     int64_t value, expected;
     uint64_t invoke, response; /* event numbers; response UINT64_MAX: outcome not known */
@@ -268,17 +300,23 @@ struct history_op {
 /* ---- What is true of a group, seen from outside ---- */
 
 struct sim_group_truth {
-    uint64_t group_id;
+    uint64_t group_id; /* 0: this slot is not used */
+    bool is_born;      /* it was there from the beginning, or the split that makes it is committed */
+    uint32_t table;
+    uint32_t first_key, end_key;
+    uint64_t epoch;
+    uint32_t parent;            /* slot + 1; 0: none */
+    uint64_t split_index;       /* committed */
+    uint64_t consumed_us;       /* split: when whoever reads its log is through with it */
+    uint32_t children[2];       /* slots, once it is split */
+    uint64_t birth;             /* digest of what it began with */
+    bool is_finished;           /* nobody needs it any more */
     uint64_t term_leader[4096]; /* replica id that was elected in a term */
     uint64_t committed_hash[INDEX_MAX];
     uint64_t digest[INDEX_MAX];
     bool has_digest[INDEX_MAX];
     uint64_t committed_index;
     uint64_t next_replica_id;
-    struct {
-        uint64_t client_serial;
-        uint64_t index;
-    } * ids; /* request ids by slot */
     uint32_t bootstrap_count;
     struct member bootstrap[3];
 };
@@ -286,7 +324,7 @@ struct sim_group_truth {
 struct sim_figures {
     uint64_t events, acknowledged, reads, unknown, leader_changes, dropping_crashes, crashes,
         membership_changes, transfers, damages, quarantines, snapshots, lost, duplicated, failovers,
-        failover_us_sum, failover_us_max;
+        failover_us_sum, failover_us_max, splits, births, retired, put_off, held_back;
 };
 
 struct world {
@@ -300,6 +338,15 @@ struct world {
     struct sim_node nodes[NODES + 1]; /* by id */
     struct sim_client clients[CLIENTS];
     struct sim_group_truth groups[GROUPS];
+    uint32_t group_count;    /* slots given out */
+    uint32_t splits[TABLES]; /* committed */
+    /* Where each request was applied, by serial. */
+    struct {
+        uint32_t group;
+        uint64_t index;
+    } * ids;
+    /* Of a key's last committed write. */
+    uint64_t commit_time_us[TABLES][KEYS], id_clock_us[TABLES][KEYS];
     struct history_op *history;
     uint64_t history_count;
     bool is_blocked[NODES + 1][NODES + 1]; /* [from][to]; 0 = the clients' side */
@@ -313,6 +360,7 @@ struct world {
     uint64_t slow_us;
     bool is_healing; /* the run is over, everything must recover */
     bool wants_membership;
+    bool wants_splits;
     struct arena arena;
     uint64_t trace_hash;
     struct sim_figures figures;
@@ -381,23 +429,66 @@ void replica_send_snapshot(struct world *w, struct sim_replica *r, const struct 
 void replica_tick(struct world *w, struct sim_replica *r);
 void replica_flush(struct world *w, struct sim_replica *r);
 const struct sim_entry *replica_entry(const struct sim_replica *r, uint64_t index);
-void rows_copy(struct sim_rows *to, const struct sim_rows *from);
-void rows_init(struct sim_rows *rows);
-void rows_deinit(struct sim_rows *rows);
-void snapshot_free(struct sim_snapshot *s);
 static inline bool replica_is_live(const struct sim_replica *r)
 {
     return r->replica_id != 0 && r->group != NULL && !r->is_quarantined;
 }
+
+/* A record of this replica's own, and `persist` when it is on disk. */
+void replica_append(struct world *w, struct sim_replica *r, enum segment_record_type type, uint64_t index,
+                    uint64_t term, struct slice body);
+
+/* ---- store.c ---- */
+void buffer_set(struct buffer *to, struct slice bytes);
+void items_init(struct sim_items *items);
+void items_deinit(struct sim_items *items);
+void items_copy(struct sim_items *to, const struct sim_items *from, uint32_t first_key, uint32_t end_key);
+void meta_init(struct sim_meta *meta);
+void meta_deinit(struct sim_meta *meta);
+void meta_copy(struct sim_meta *to, const struct sim_meta *from);
+void snapshot_free(struct sim_snapshot *s);
+/* Chunks of request ids: write what is in none while at least `least` are, and delete what is forgotten. */
+void ids_save(struct sim_replica *r, size_t least);
+enum err ids_load(struct sim_replica *r);
+/* All batches of the table's groups on this node reach the disk together. */
+void store_flush(struct world *w, struct sim_node *n, uint32_t table);
+/* The group's range without the rows that are another replica's by now. */
+void store_drop_range(struct world *w, struct sim_replica *r);
+/* What a checkpoint now would say becomes durable with the next flush. */
+void store_checkpoint(struct sim_replica *r);
+
+/* ---- split.c ---- */
+/* A group of the table that is not finished; a draw only if there is a choice. */
+uint32_t split_pick(struct world *w, uint32_t table);
+/* Count on one side; the proposal follows. */
+bool split_begin(struct world *w, struct sim_replica *leader);
+void split_propose(struct world *w, struct sim_node *n, uint32_t g);
+/* The entry at `index` is committed: the children exist. */
+void split_committed(struct world *w, uint32_t g, uint64_t index, const struct sim_entry *e);
+/* It is applied here. */
+void split_applied(struct world *w, struct sim_replica *r);
+void split_birth(struct world *w, struct sim_node *n, uint32_t g);
+void split_recover(struct world *w, struct sim_node *n);
+/* The parent goes: what it has not borne yet never will be. */
+void split_forget(struct world *w, const struct sim_replica *parent);
+/* Whether a replica of g that is not there will come, as the parent here has not applied its split yet. */
+bool split_is_waiting(const struct world *w, const struct sim_node *n, uint32_t g);
+/* Whether a newcomer of g may be created: no other replica here may still write that range. */
+bool split_is_range_free(const struct world *w, const struct sim_node *n, uint32_t g);
+/* Parents that nobody needs any more. */
+void split_retire(struct world *w);
+uint32_t group_slot(const struct world *w, uint64_t group_id);
 
 /* ---- serve.c ---- */
 void serve_request(struct world *w, struct sim_node *n, const struct sim_request *q);
 void serve_computed(struct world *w, struct sim_node *n, const struct sim_event *event);
 void serve_applied(struct world *w, struct sim_replica *r);
 void serve_term_lost(struct world *w, struct sim_replica *r);
-uint32_t key_bytes(uint32_t group, uint32_t key, uint8_t to[16]);
+uint32_t key_bytes(uint32_t table, uint32_t key, uint8_t to[16]);
 int key_number(struct slice key);
 int64_t row_value(struct slice envelope);
+/* As DynamoDB counts it. */
+uint64_t row_bytes(struct slice envelope);
 
 /* ---- node.c ---- */
 void node_init(struct world *w, struct sim_node *n, uint32_t id);
@@ -414,14 +505,20 @@ void client_on_answer(struct world *w, const struct sim_answer *a);
 void faults_plan(struct world *w);
 void faults_next(struct world *w);
 void faults_heal(struct world *w);
+void faults_reconnect(struct world *w);
 /* Cut the old leader off from what the others say, as it hands over. */
 void faults_on_change(struct world *w, struct sim_replica *leader);
+void faults_on_split(struct world *w, struct sim_replica *leader);
+void faults_before_split(struct world *w, struct sim_replica *leader);
+void faults_lone_split(struct world *w, struct sim_replica *leader);
 void faults_on_commit(struct world *w, struct sim_replica *r);
 void faults_on_transfer(struct world *w, struct sim_replica *r);
 void faults_on_elected(struct world *w, struct sim_replica *r);
 void faults_crash(struct world *w, struct sim_node *n, bool is_quick);
 void faults_doom(struct world *w, struct sim_node *n);
 void operator_next(struct world *w);
+/* Two changes in a row, or one that a leader has no business to accept: it refuses. */
+void operator_meddle(struct world *w, struct sim_replica *leader);
 /* Right after an election, before the leader has any business to change the membership. */
 void operator_hurry(struct world *w, uint32_t g);
 
@@ -434,12 +531,13 @@ void check_applied(struct world *w, struct sim_replica *r, uint64_t index);
 void check_acknowledged(struct world *w, struct sim_replica *r, const struct sim_request *q, uint64_t index);
 void check_leases(struct world *w);
 void check_campaign(struct world *w, struct sim_replica *r);
+void check_birth(struct world *w, struct sim_replica *parent, uint32_t side);
 void check_durable(struct world *w, struct sim_replica *r);
 void check_settled(struct world *w);
-void check_print_history(struct world *w, uint32_t g, uint32_t k);
+void check_print_history(struct world *w, uint32_t table, uint32_t k);
 uint64_t check_digest(const struct sim_replica *r);
 
 /* ---- linear.c ---- */
 /* false: no order of the operations explains what clients saw; `ret_key` says where. */
-bool linear_check(const struct history_op *ops, uint64_t count, uint32_t group, uint32_t key,
+bool linear_check(const struct history_op *ops, uint64_t count, uint32_t table, uint32_t key,
                   bool *ret_is_undecided);

@@ -128,6 +128,7 @@ struct sim_event *world_schedule(struct world *w, uint64_t at_us, enum sim_event
     event->kind = kind;
     event->from_node = event->node = event->group = 0;
     event->life = 0;
+    event->waits = 0;
     event->data = NULL;
     event->bytes = 0;
     event->snapshot = NULL;
@@ -148,7 +149,7 @@ static void event_free(struct world *w, struct sim_event *event)
 
 static bool is_for_node(enum sim_event_kind kind)
 {
-    return kind <= SIM_DOOM && kind != SIM_ANSWER;
+    return (kind <= SIM_DOOM && kind != SIM_ANSWER) || kind >= SIM_SPLIT;
 }
 
 static void node_event(struct world *w, struct sim_node *n, struct sim_event *event)
@@ -181,6 +182,12 @@ static void node_event(struct world *w, struct sim_node *n, struct sim_event *ev
         break;
     case SIM_SYNCED:
         disk_on_synced(w, n);
+        break;
+    case SIM_SPLIT:
+        split_propose(w, n, event->group);
+        break;
+    case SIM_BIRTH:
+        split_birth(w, n, event->group);
         break;
     }
 }
@@ -273,12 +280,12 @@ void world_run(struct world *w)
     }
     if (!w->has_failed)
         check_settled(w);
-    for (uint32_t g = 0; g < GROUPS && !w->has_failed; g++) {
+    for (uint32_t t = 0; t < TABLES && !w->has_failed; t++) {
         for (uint32_t k = 0; k < KEYS && !w->has_failed; k++) {
             bool is_undecided = false;
-            if (!linear_check(w->history, w->history_count, g, k, &is_undecided))
-                check_print_history(w, g, k),
-                    check_fail(w, "linearizability", "group %u key %u: no order explains what clients saw", g,
+            if (!linear_check(w->history, w->history_count, t, k, &is_undecided))
+                check_print_history(w, t, k),
+                    check_fail(w, "linearizability", "table %u key %u: no order explains what clients saw", t,
                                k);
         }
     }
@@ -286,17 +293,30 @@ void world_run(struct world *w)
 
 static void groups_begin(struct world *w)
 {
-    for (uint32_t g = 0; g < GROUPS; g++) {
+    w->group_count = TABLES;
+    for (uint32_t g = 0; g < TABLES; g++) {
         struct sim_group_truth *truth = &w->groups[g];
         truth->group_id = 100 + g;
-        truth->ids = memory_zalloc(HISTORY_MAX * sizeof(truth->ids[0]));
-        ASSERT(truth->ids != NULL);
+        truth->is_born = true;
+        truth->table = g;
+        truth->end_key = KEYS;
+        truth->epoch = 1;
         for (uint32_t i = 0; i < 3; i++)
             truth->bootstrap[i] = (struct member){.replica_id = i + 1, .node_id = 1 + (g + i) % NODES};
         truth->next_replica_id = 4;
-        truth->committed_index = 0;
         for (uint32_t i = 0; i < 3; i++)
             replica_create(w, &w->nodes[truth->bootstrap[i].node_id], g, i + 1, MEMBER_STORAGE, true);
+    }
+}
+
+static void clients_begin(struct world *w)
+{
+    for (uint32_t c = 0; c < CLIENTS; c++) {
+        w->clients[c].node = 1 + c % NODES;
+        for (uint32_t t = 0; t < TABLES; t++)
+            for (uint32_t k = 0; k < KEYS; k++)
+                w->clients[c].routes[t][k] = (struct sim_route){.group = t, .epoch = 1};
+        world_schedule(w, w->now_us + world_uniform(w, 0, SECOND), SIM_CLIENT)->node = c;
     }
 }
 
@@ -309,17 +329,17 @@ struct world *world_create(uint64_t seed, bool is_verbose)
     random_init(&w->random, seed);
     arena_init(&w->arena, 64 * 1024, 1024 * 1024);
     w->history = memory_zalloc(HISTORY_MAX * sizeof(w->history[0]));
-    ASSERT(w->history != NULL);
+    w->ids = memory_zalloc(HISTORY_MAX * sizeof(w->ids[0]));
+    ASSERT(w->history != NULL && w->ids != NULL);
     w->now_us = SECOND;
     w->is_split = world_chance(w, 300 * 1000);
+    w->wants_splits =
+        hash_bytes(seed, "splits", 6) % 100 < 55; /* of no draw: other seeds stay what they are */
     w->lease_us = w->is_split || world_chance(w, 200 * 1000) ? 200 * MS : SECOND;
     for (uint32_t id = 1; id <= NODES; id++)
         node_init(w, &w->nodes[id], id);
     groups_begin(w);
-    for (uint32_t c = 0; c < CLIENTS; c++) {
-        w->clients[c].node = 1 + c % NODES;
-        world_schedule(w, w->now_us + world_uniform(w, 0, SECOND), SIM_CLIENT)->node = c;
-    }
+    clients_begin(w);
     return w;
 }
 
@@ -335,15 +355,20 @@ void world_destroy(struct world *w)
     memory_free(w->heap);
     for (uint32_t id = 1; id <= NODES; id++) {
         struct sim_node *n = &w->nodes[id];
-        for (uint32_t g = 0; g < GROUPS; g++)
+        for (uint32_t g = 0; g < GROUPS; g++) {
+            split_forget(w, &n->replicas[g]);
             replica_close(&n->replicas[g]);
+        }
         for (uint32_t g = 0; g < GROUPS; g++)
-            rows_deinit(&n->replicas[g].durable);
+            meta_deinit(&n->replicas[g].durable);
+        for (uint32_t t = 0; t < TABLES; t++) {
+            items_deinit(&n->items[t]);
+            items_deinit(&n->durable_items[t]);
+        }
         support_destroy(n->support);
         disk_deinit(&n->disk);
     }
-    for (uint32_t g = 0; g < GROUPS; g++)
-        memory_free(w->groups[g].ids);
+    memory_free(w->ids);
     memory_free(w->history);
     arena_deinit(&w->arena);
     memory_free(w);
