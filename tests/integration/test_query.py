@@ -210,16 +210,16 @@ def sized(pk, sk, size):
 
 @pytest.fixture(scope="module")
 def heavy(client):
-    create_table(client, "heavy", sort="N")
-    fill(client, "heavy", [sized("big", i, 300 * 1024) for i in range(1, 6)])
-    fill(client, "heavy", [sized("small", i, 1000) for i in range(1, 9)])
-    fill(client, "heavy", [sized("edge", i, 1024) for i in range(1, 5)])
-    yield "heavy"
-    client.delete_table(TableName="heavy")
+    create_table(client, "query-heavy", sort="N")
+    fill(client, "query-heavy", [sized("big", i, 300 * 1024) for i in range(1, 6)])
+    fill(client, "query-heavy", [sized("small", i, 1000) for i in range(1, 9)])
+    fill(client, "query-heavy", [sized("edge", i, 1024) for i in range(1, 5)])
+    yield "query-heavy"
+    client.delete_table(TableName="query-heavy")
 
 
 def consumed(client, pk, consistent, level="TOTAL", **more):
-    return client.query(TableName="heavy", KeyConditionExpression="pk = :pk", ConsistentRead=consistent,
+    return client.query(TableName="query-heavy", KeyConditionExpression="pk = :pk", ConsistentRead=consistent,
                         ExpressionAttributeValues={":pk": {"S": pk}, **more.pop("values", {})},
                         ReturnConsumedCapacity=level, **more)
 
@@ -248,9 +248,9 @@ def test_capacity_is_rounded_once_for_a_page(client, heavy):
 
 
 def test_the_forms_of_consumed_capacity(client, heavy):
-    assert consumed(client, "edge", True)["ConsumedCapacity"] == {"TableName": "heavy", "CapacityUnits": 1.0}
+    assert consumed(client, "edge", True)["ConsumedCapacity"] == {"TableName": "query-heavy", "CapacityUnits": 1.0}
     assert consumed(client, "edge", True, "INDEXES")["ConsumedCapacity"] == {
-        "TableName": "heavy", "CapacityUnits": 1.0, "Table": {"CapacityUnits": 1.0}}
+        "TableName": "query-heavy", "CapacityUnits": 1.0, "Table": {"CapacityUnits": 1.0}}
     assert "ConsumedCapacity" not in consumed(client, "edge", True, "NONE")
 
 
