@@ -97,9 +97,12 @@ enum err group_restore_truncate_suffix(struct group *g, uint64_t from_index)
     return ERR_OK;
 }
 
+/* No log was ever that long; so what is behind an index is one, too. */
+static const uint64_t INDEX_MAX = UINT64_MAX / 2;
+
 enum err group_restore_entry(struct group *g, uint64_t index, uint64_t term, struct slice body)
 {
-    if (index == 0)
+    if (index == 0 || index > INDEX_MAX)
         return ERR_CORRUPT;
     if (index <= g->restored_start_index)
         return ERR_OK; /* void by a LOG_START or a snapshot; the same record read again */
@@ -124,7 +127,7 @@ enum err group_restore_entry(struct group *g, uint64_t index, uint64_t term, str
 
 enum err group_restore_log_start(struct group *g, uint64_t first_index, uint64_t previous_term)
 {
-    if (first_index == 0)
+    if (first_index == 0 || first_index > INDEX_MAX)
         return ERR_CORRUPT;
     if (first_index > g->log.last_index + 1)
         group_log_reset(&g->log, first_index - 1, previous_term);
@@ -139,7 +142,7 @@ enum err group_restore_snapshot(struct group *g, uint64_t index, uint64_t term, 
 {
     struct membership m;
     TRY(membership_decode(membership, &m));
-    if (term > TERM_MAX)
+    if (term > TERM_MAX || index > INDEX_MAX)
         return ERR_CORRUPT;
     group_log_reset(&g->log, index, term);
     group_note_cut(g);

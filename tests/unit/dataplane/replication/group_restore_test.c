@@ -117,6 +117,25 @@ static void records_of_index_0_are_damaged(void **state)
     group_destroy(g);
 }
 
+/* The index before the first entry, or behind the last, would wrap. */
+static void records_of_the_largest_indexes_are_damaged(void **state)
+{
+    struct group *g = restored();
+    const struct member alone[] = {{.replica_id = 11, .node_id = 1}};
+    struct membership m;
+    struct buffer bytes;
+    buffer_init(&bytes, 1024);
+    assert_int_equal(membership_init(&m, alone, 1), ERR_OK);
+    membership_encode(&m, &bytes);
+    for (uint64_t index = UINT64_MAX; index > UINT64_MAX - 3; index--) {
+        assert_int_equal(group_restore_snapshot(g, index, 1, buffer_view(&bytes)), ERR_CORRUPT);
+        assert_int_equal(group_restore_entry(g, index, 1, slice_make(WRITE, sizeof WRITE)), ERR_CORRUPT);
+        assert_int_equal(group_restore_log_start(g, index, 1), ERR_CORRUPT);
+    }
+    buffer_deinit(&bytes);
+    group_destroy(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +145,7 @@ int main(void)
         cmocka_unit_test(a_log_that_begins_behind_its_start_is_refused),
         cmocka_unit_test(what_a_log_start_made_void_stays_void),
         cmocka_unit_test(records_of_index_0_are_damaged),
+        cmocka_unit_test(records_of_the_largest_indexes_are_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
