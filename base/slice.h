@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 struct slice {
     const uint8_t *data;
@@ -54,6 +55,13 @@ static inline bool slice_starts_with(struct slice s, struct slice prefix)
            (prefix.length == 0 || memcmp(s.data, prefix.data, prefix.length) == 0);
 }
 
+/* As slice_equal_string, for words of ASCII in any case. */
+static inline bool slice_is_word(struct slice s, const char *word)
+{
+    return s.length == strlen(word) &&
+           (s.length == 0 || strncasecmp((const char *)s.data, word, s.length) == 0);
+}
+
 /* At most `bytes` of a text in UTF-8, not ending within a character. */
 static inline struct slice slice_cut_text(struct slice text, size_t bytes)
 {
@@ -70,4 +78,15 @@ static inline struct slice slice_from(struct slice s, size_t from)
     if (from >= s.length)
         return SLICE_EMPTY;
     return slice_make(s.data + from, s.length - from);
+}
+
+/* What is before the next separator; the rest behind it stays in `s`. Without one all of it, and nothing stays. */
+static inline struct slice slice_split(struct slice *s, uint8_t separator)
+{
+    const uint8_t *at = s->length > 0 ? memchr(s->data, separator, s->length) : NULL;
+    struct slice part = *s;
+    if (at != NULL)
+        part.length = (size_t)(at - s->data);
+    *s = slice_from(*s, part.length + 1);
+    return part;
 }

@@ -1,7 +1,5 @@
 #include "api/http/encoding.h"
 
-#include <strings.h>
-
 #define ZLIB_CONST /* it only reads what it is given */
 #include <zlib.h>
 
@@ -23,30 +21,11 @@ static struct slice trim(struct slice s)
     return s;
 }
 
-/* What is before `mark`; the rest stays in `s`. */
-static struct slice cut_off(struct slice *s, uint8_t mark)
-{
-    const uint8_t *at = s->length > 0 ? memchr(s->data, mark, s->length) : NULL;
-    struct slice part = *s;
-    if (at == NULL) {
-        *s = SLICE_EMPTY;
-        return part;
-    }
-    part.length = (size_t)(at - s->data);
-    *s = slice_from(*s, part.length + 1);
-    return part;
-}
-
-static bool is_word(struct slice s, const char *word)
-{
-    return s.length == strlen(word) && strncasecmp((const char *)s.data, word, s.length) == 0;
-}
-
 /* "q=0", "q=0.0": not that one. */
 static bool is_unwanted(struct slice parameter)
 {
     struct slice weight = parameter;
-    if (!is_word(trim(cut_off(&weight, '=')), "q"))
+    if (!slice_is_word(trim(slice_split(&weight, '=')), "q"))
         return false;
     weight = trim(weight);
     for (size_t i = 0; i < weight.length; i++)
@@ -59,13 +38,13 @@ enum http_encoding http_encoding_wanted(struct slice accept)
 {
     enum http_encoding wanted = HTTP_IDENTITY;
     while (accept.length > 0) {
-        struct slice parameter = cut_off(&accept, ',');
-        struct slice name = trim(cut_off(&parameter, ';'));
+        struct slice parameter = slice_split(&accept, ',');
+        struct slice name = trim(slice_split(&parameter, ';'));
         if (is_unwanted(parameter))
             continue;
-        if (is_word(name, "gzip"))
+        if (slice_is_word(name, "gzip"))
             return HTTP_GZIP;
-        if (is_word(name, "deflate"))
+        if (slice_is_word(name, "deflate"))
             wanted = HTTP_DEFLATE;
     }
     return wanted;

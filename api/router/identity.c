@@ -1,7 +1,5 @@
 #include "api/router/identity.h"
 
-#include <string.h>
-
 enum { REPLY_BYTES = 16 * 1024 };
 
 static const char NAMESPACE[] = "https://sts.amazonaws.com/doc/2011-06-15/";
@@ -17,12 +15,9 @@ bool identity_is_asked(const struct http_request *http)
 static struct slice form_value(struct slice form, struct slice name)
 {
     while (form.length > 0) {
-        const uint8_t *end = memchr(form.data, '&', form.length);
-        size_t length = end == NULL ? form.length : (size_t)(end - form.data);
-        struct slice pair = slice_make(form.data, length);
-        form = slice_from(form, end == NULL ? length : length + 1);
-        if (slice_starts_with(pair, name) && pair.length > name.length && pair.data[name.length] == '=')
-            return slice_from(pair, name.length + 1);
+        struct slice value = slice_split(&form, '&');
+        if (slice_equal(slice_split(&value, '='), name))
+            return value;
     }
     return SLICE_EMPTY;
 }

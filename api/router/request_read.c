@@ -1,8 +1,6 @@
 /* From a body's bytes to an operation's parameters: unpacked when it came compressed, read against the model, and all of
  * that on a worker when it is large. A signature is over the bytes as they came, so nothing is unpacked for somebody who
  * has not shown who he is. */
-#include <strings.h>
-
 #include "api/http/encoding.h"
 #include "api/json/json.h"
 #include "api/router/offload.h"
@@ -103,24 +101,19 @@ static void read_packed(struct request *r)
     offload_run(r, r->deadline_us, unpack_and_read, on_work);
 }
 
-static bool is_word(struct slice text, const char *word)
-{
-    return text.length == strlen(word) && strncasecmp((const char *)text.data, word, text.length) == 0;
-}
-
 void request_read(struct request *r)
 {
     struct slice encoding = http_request_header(r->http, "content-encoding");
     r->body = http_request_body(r->http);
     r->read_error.code = ERR_OK;
-    bool is_plain = encoding.length == 0 || is_word(encoding, "identity");
+    bool is_plain = encoding.length == 0 || slice_is_word(encoding, "identity");
     if (r->refusal.code != ERR_OK && !is_plain)
         request_refuse(r); /* whether there is JSON inside is not for strangers */
     else if (r->refusal.code != ERR_OK)
         do_or_offload(r, check_json);
     else if (is_plain)
         do_or_offload(r, read_parameters);
-    else if (is_word(encoding, "gzip"))
+    else if (slice_is_word(encoding, "gzip"))
         read_packed(r);
     else
         answer_error(r, ERR_SERIALIZATION, "The Content-Encoding is not known: gzip is");

@@ -24,19 +24,6 @@ void canonical_scratch_deinit(struct canonical_scratch *s)
     sha256_deinit(&s->hash);
 }
 
-struct slice canonical_split(struct slice *text, char separator)
-{
-    const uint8_t *at = text->length > 0 ? memchr(text->data, separator, text->length) : NULL;
-    struct slice part = *text;
-    if (at == NULL) {
-        *text = SLICE_EMPTY;
-        return part;
-    }
-    part.length = (size_t)(at - text->data);
-    *text = slice_from(*text, part.length + 1);
-    return part;
-}
-
 static uint8_t to_lower(uint8_t c)
 {
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
@@ -131,7 +118,7 @@ static enum err append_path(struct buffer *to, struct slice path)
     size_t count = 0;
     bool is_directory = path.length == 0 || path.data[path.length - 1] == '/';
     while (path.length > 0) {
-        struct slice segment = canonical_split(&path, '/');
+        struct slice segment = slice_split(&path, '/');
         bool is_up = slice_equal_string(segment, "..");
         if (is_up && count > 0)
             count--;
@@ -171,7 +158,7 @@ static int compare_parameters(const void *a, const void *b, void *context)
 
 static void encode_parameter(struct buffer *to, struct slice pair, struct canonical_parameter *ret)
 {
-    struct slice name = canonical_split(&pair, '=');
+    struct slice name = slice_split(&pair, '=');
     ret->name_at = (uint32_t)to->length;
     append_normalized(to, name);
     ret->value_at = (uint32_t)to->length;
@@ -184,7 +171,7 @@ static enum err append_query(struct canonical_scratch *s, struct slice query)
     size_t count = 0;
     buffer_clear(&s->encoded);
     while (query.length > 0) {
-        struct slice pair = canonical_split(&query, '&');
+        struct slice pair = slice_split(&query, '&');
         if (pair.length == 0 || slice_starts_with(pair, SLICE_LITERAL("X-Amz-Signature=")))
             continue;
         if (count == SIGV4_PARAMETERS_MAX)
@@ -258,7 +245,7 @@ static enum err append_headers(struct buffer *to, const struct sigv4_request *re
     for (struct slice rest = names; rest.length > 0;) {
         if (++count > SIGV4_SIGNED_HEADERS_MAX)
             return ERR_LIMIT;
-        append_header(to, request, canonical_split(&rest, ';'));
+        append_header(to, request, slice_split(&rest, ';'));
     }
     buffer_append_u8(to, '\n');
     buffer_append(to, names);

@@ -42,6 +42,4 @@ void canonical_derive_key(struct sha256 *hash, struct slice secret, struct slice
 /* Percent-decoding, for the values of a presigned query. False on a broken escape or when `size` is too small. */
 bool canonical_decode(struct slice text, char *to, size_t size, size_t *ret_length);
 
-/* The text before the first `separator`, which *text is then behind; all of it when there is none. */
-struct slice canonical_split(struct slice *text, char separator);
 bool canonical_is_same_name(struct slice a, struct slice b); /* in any case */

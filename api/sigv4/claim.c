@@ -83,7 +83,7 @@ static enum err read_header(const struct sigv4_request *request, struct slice au
     to->algorithm = take_word(&rest);
     for (struct slice word = take_word(&rest); word.length > 0; word = take_word(&rest)) {
         struct slice value = word;
-        struct slice name = canonical_split(&value, '=');
+        struct slice name = slice_split(&value, '=');
         if (name.length == word.length)
             return refuse(ret_refusal, ERR_INCOMPLETE_SIGNATURE,
                           "'%.*s' not a valid key=value pair (missing equal-sign) in Authorization header: "
@@ -121,8 +121,8 @@ static struct slice find_parameter(struct slice query, const char *name, struct 
                                    struct sigv4_claim *claim)
 {
     while (query.length > 0) {
-        struct slice value = canonical_split(&query, '&');
-        if (!slice_equal_string(canonical_split(&value, '='), name))
+        struct slice value = slice_split(&query, '&');
+        if (!slice_equal_string(slice_split(&value, '='), name))
             continue;
         char *to = claim->decoded + pieces->decoded_bytes;
         size_t length;
@@ -164,8 +164,8 @@ static enum err read_query(struct slice query, struct pieces *to, struct sigv4_c
 static bool has_query_authorization(struct slice query)
 {
     while (query.length > 0) {
-        struct slice pair = canonical_split(&query, '&');
-        if (slice_equal_string(canonical_split(&pair, '='), "X-Amz-Algorithm"))
+        struct slice pair = slice_split(&query, '&');
+        if (slice_equal_string(slice_split(&pair, '='), "X-Amz-Algorithm"))
             return true;
     }
     return false;
@@ -249,7 +249,7 @@ static enum err check_date(const struct pieces *pieces, const struct sigv4_polic
 static bool is_host_signed(struct slice names)
 {
     while (names.length > 0) {
-        if (canonical_is_same_name(canonical_split(&names, ';'), SLICE_LITERAL("host")))
+        if (canonical_is_same_name(slice_split(&names, ';'), SLICE_LITERAL("host")))
             return true;
     }
     return false;
@@ -276,7 +276,7 @@ static enum err split_credential(struct slice credential, struct sigv4_claim *cl
         rest.length--;
     size_t whole = rest.length, count = 0;
     while (rest.length > 0 && count < 5)
-        parts[count++] = canonical_split(&rest, '/');
+        parts[count++] = slice_split(&rest, '/');
     if (count < 5 || rest.length > 0)
         return refuse(ret_refusal, ERR_INCOMPLETE_SIGNATURE,
                       "Credential must have exactly 5 slash-delimited elements, e.g. "
