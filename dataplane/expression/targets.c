@@ -1,5 +1,7 @@
 #include "dataplane/expression/targets.h"
 
+#include "base/reader.h"
+
 static int compare_parts(struct path_part a, struct path_part b)
 {
     if (a.kind != b.kind)
@@ -61,4 +63,54 @@ struct target_range targets_take_group(const struct program *program, struct tar
     struct target_range group = {range->targets, count};
     *range = (struct target_range){range->targets + count, range->count - count};
     return group;
+}
+
+static enum err walk_map(const struct program *program, struct slice body, struct target_range range,
+                         uint32_t depth, target_visit visit, void *data)
+{
+    struct reader at;
+    struct attribute_view attribute;
+    reader_init(&at, body);
+    bool has_attribute = item_next(&at, &attribute);
+    while (range.count > 0 && has_attribute) {
+        struct target_range group = targets_take_group(program, &range, depth);
+        struct path_part part = program_path_part(program, group.targets[0].path, depth);
+        int order = -1;
+        if (part.kind != PATH_PART_NAME)
+            continue;
+        while (has_attribute && (order = slice_compare(attribute.name, part.name)) < 0)
+            has_attribute = item_next(&at, &attribute);
+        if (has_attribute && order == 0)
+            TRY(visit(data, &attribute.name, attribute.value, group, depth));
+    }
+    return reader_has_failed(&at) ? ERR_CORRUPT : ERR_OK;
+}
+
+static enum err walk_list(const struct program *program, struct slice body, struct target_range range,
+                          uint32_t depth, target_visit visit, void *data)
+{
+    struct reader at;
+    struct value_view element;
+    uint32_t index = 0;
+    reader_init(&at, body);
+    bool has_element = list_next(&at, &element);
+    while (range.count > 0 && has_element) {
+        struct target_range group = targets_take_group(program, &range, depth);
+        struct path_part part = program_path_part(program, group.targets[0].path, depth);
+        if (part.kind != PATH_PART_INDEX)
+            continue;
+        for (; has_element && index < part.index; index++)
+            has_element = list_next(&at, &element);
+        if (has_element)
+            TRY(visit(data, NULL, element, group, depth));
+    }
+    return reader_has_failed(&at) ? ERR_CORRUPT : ERR_OK;
+}
+
+enum err targets_walk(const struct program *program, struct value_view value, struct target_range range,
+                      uint32_t depth, target_visit visit, void *data)
+{
+    if (value.tag == VALUE_M)
+        return walk_map(program, value.body, range, depth, visit, data);
+    return value.tag == VALUE_L ? walk_list(program, value.body, range, depth, visit, data) : ERR_OK;
 }

@@ -31,3 +31,13 @@ static inline bool target_ends_at(const struct program *program, const struct ta
 {
     return program_path_length(program, t->path) == depth + 1;
 }
+
+/* What a walk calls for each group whose part at `depth` is there: `name` is NULL for an element of a list. */
+typedef enum err (*target_visit)(void *data, const struct slice *name, struct value_view value,
+                                 struct target_range group, uint32_t depth);
+
+/* One walk over what is directly in a map or list, in its order, which is the targets' too. What is neither has nothing inside.
+ * ERR_CORRUPT  damaged
+ * or what visit returned */
+enum err targets_walk(const struct program *program, struct value_view value, struct target_range range,
+                      uint32_t depth, target_visit visit, void *data) MUST_CHECK;
