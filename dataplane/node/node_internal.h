@@ -143,10 +143,15 @@ struct removed_replica {
     uint64_t replica_id;
 };
 
+/* A replica id is unique in its group only (docs/decisions/0014). */
+struct report_key {
+    uint64_t group_id;
+    uint64_t replica_id;
+};
+
 /* What control is to hear of a replica; role 4: it is gone (controlplane.proto). */
 struct report {
-    uint64_t replica_id;
-    uint64_t group_id;
+    struct report_key key;
     uint32_t role;
     uint64_t term;
     uint64_t membership_version;
@@ -234,7 +239,7 @@ struct node {
     struct support *support;
 
     struct goals *goals;
-    struct report *reports; /* by replica_id, as the shards told them */
+    struct report *reports; /* by key, as the shards told them */
     uint64_t report_version;
     struct buffer kept_peers; /* as last written to the store */
 

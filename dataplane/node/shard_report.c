@@ -38,8 +38,7 @@ static struct report report_of(const struct replica *r)
 {
     const struct membership *membership = group_membership_committed(r->group);
     struct report report = {
-        .replica_id = r->replica_id,
-        .group_id = r->group_id,
+        .key = {.group_id = r->group_id, .replica_id = r->replica_id},
         .role = role_of(r),
         .term = group_status(r->group).term,
         .membership_version = membership->version,
@@ -114,7 +113,7 @@ static void fill(struct shard *s, struct reports_message *message)
     }
     for (const struct removed_replica *gone = s->removed; gone != NULL; gone = gone->next)
         message->reports[message->count++] =
-            (struct report){.replica_id = gone->replica_id, .group_id = gone->group_id, .role = ROLE_REMOVED};
+            (struct report){.key = {gone->group_id, gone->replica_id}, .role = ROLE_REMOVED};
     forget_removed(s);
 }
 
@@ -183,22 +182,22 @@ void shard_report_close(struct shard *s)
 
 /* ---- the node's side, on the first shard's loop ---- */
 
-static struct report *find(struct node *n, uint64_t replica_id)
+static struct report *find(struct node *n, const struct report_key *key)
 {
     struct report *report;
-    HASH_FIND(hh, n->reports, &replica_id, sizeof replica_id, report);
+    HASH_FIND(hh, n->reports, key, sizeof *key, report);
     return report;
 }
 
 static enum err take(struct node *n, const struct report *changed)
 {
-    struct report *report = find(n, changed->replica_id);
+    struct report *report = find(n, &changed->key);
     if (report == NULL) {
         report = memory_zalloc(sizeof *report);
         if (report == NULL)
             return ERR_NO_MEMORY;
-        report->replica_id = changed->replica_id;
-        HASH_ADD(hh, n->reports, replica_id, sizeof report->replica_id, report);
+        report->key = changed->key;
+        HASH_ADD(hh, n->reports, key, sizeof report->key, report);
         if (HASH_ADD_FAILED(report)) {
             memory_free(report);
             return ERR_NO_MEMORY;
@@ -272,8 +271,8 @@ static Sluice__Controlplane__ReplicaReport *to_message(const struct report *from
     if (to == NULL)
         return NULL;
     sluice__controlplane__replica_report__init(to);
-    to->replica_id = from->replica_id;
-    to->group_id = from->group_id;
+    to->replica_id = from->key.replica_id;
+    to->group_id = from->key.group_id;
     to->role = from->role;
     to->term = from->term;
     to->membership_version = from->membership_version;
