@@ -98,7 +98,7 @@ static enum err load_checkpoint(struct replica *r)
     }
     if (err != ERR_OK && err != ERR_NOT_FOUND)
         return err;
-    return store_each_meta(r->shard->store, r->group_id, slice_from_string(NODE_META_IDS), load_ids, r);
+    return store_each_meta(r->shard->store, NULL, r->group_id, slice_from_string(NODE_META_IDS), load_ids, r);
 }
 
 static enum err load_group(struct shard *s, uint64_t group_id)
