@@ -175,6 +175,8 @@ enum err store_import_create(struct store *store, const struct store_import_opti
                              struct store_import **ret_import) MUST_CHECK;
 /* Removes what files are left. NULL does nothing. */
 void store_import_destroy(struct store_import *import);
+/* What one that was interrupted by a crash has left, and the directory. */
+void store_import_remove_files(const char *directory);
 /* Keys ascending, in the range. ERR_CORRUPT: they are not. ERR_IO, ERR_NO_SPACE, ERR_NO_MEMORY, ERR_LIMIT */
 enum err store_import_put(struct store_import *import, struct slice item_key, struct slice value) MUST_CHECK;
 /* After the last item, the group's rows in the order of their names. Errors as above. */

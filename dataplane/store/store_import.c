@@ -89,7 +89,7 @@ static enum err begin_part(struct store_import *import, struct slice begin)
 
 /* ---- Life ---- */
 
-static void remove_files(const char *directory)
+void store_import_remove_files(const char *directory)
 {
     char path[PATH_BYTES];
     for (uint32_t i = 0; i < FILES_MAX; i++) {
@@ -101,7 +101,7 @@ static void remove_files(const char *directory)
 
 static enum err make_directory(const char *directory)
 {
-    remove_files(directory);
+    store_import_remove_files(directory);
     if (mkdir(directory, 0700) != 0)
         return errno == ENOSPC ? ERR_NO_SPACE : ERR_IO;
     return ERR_OK;
@@ -158,7 +158,7 @@ void store_import_destroy(struct store_import *import)
         return;
     rocksdb_sstfilewriter_destroy(import->writer);
     rocksdb_envoptions_destroy(import->env_options);
-    remove_files(import->directory);
+    store_import_remove_files(import->directory);
     buffer_deinit(&import->part_begin);
     buffer_deinit(&import->end);
     buffer_deinit(&import->last_key);
