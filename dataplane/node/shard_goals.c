@@ -141,6 +141,7 @@ static bool take_goal(struct shard *s, const Sluice__Controlplane__ReplicaGoal *
     if (r == NULL)
         return true;
     replica_confirm(r, goal->creation_id);
+    replica_caps_take(r, goal);
     return take_schema(r, goal);
 }
 
