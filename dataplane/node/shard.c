@@ -138,6 +138,9 @@ static void on_leader_check(struct loop_timer *timer)
         if (r->state != REPLICA_ACTIVE)
             continue;
         replica_report_size(r);
+        replica_drive_membership(r);
+        if (r->state != REPLICA_ACTIVE)
+            continue;
         if (wants_to_hand_over(r))
             hand_over(r, r->leader_preference);
     }
