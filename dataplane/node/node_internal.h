@@ -341,7 +341,7 @@ void request_reply_write(struct wire_call call, Sluice__Dataplane__Status status
 /* The row of a write whose id was applied meanwhile. */
 void request_answer_repeat(struct replica *r, struct write_wait *wait);
 
-/* ---- snapshot_send.c, snapshot_receive.c, snapshot_install.c ---- */
+/* ---- snapshot_line.c, snapshot_receive.c, snapshot_install.c ---- */
 /* Leader: bring this member up to date, unless that is under way or too much is. Begins at the end of the turn. */
 void snapshot_send(struct replica *r, const struct member *to);
 /* Entries behind this one will be asked for when a snapshot is installed; UINT64_MAX: none is under way. */
