@@ -78,6 +78,7 @@ struct replica {
     uint64_t wanted_version;
     struct log_start log_starts[LOG_STARTS_MAX]; /* leader */
     uint32_t next_log_start;
+    uint64_t led_since_us; /* boot clock */
     uint64_t log_begun_us; /* when a log replica was last told where to begin */
     uint64_t kept_index;   /* log replica: all living storage voters have what is up to here */
 
