@@ -151,6 +151,7 @@ static void measure_turn(struct loop *l)
     uint64_t turn_us = passed_us > slept_us ? passed_us - slept_us : 0;
     l->idle_ns_before = idle_ns;
     l->poll_began_us = now_us;
+    l->turn_bytes = 0;
     uint64_t cpu_us = turn_cpu_us(l, turn_us);
     metric_increment(&l->metrics.turns);
     metric_record(&l->metrics.turn, turn_us);

@@ -57,6 +57,7 @@ struct loop {
     uint64_t now_us;
     uint64_t poll_began_us; /* end of the last turn's own work, as of idle_ns_before */
     uint64_t idle_ns_before;
+    size_t turn_bytes;
     uint64_t cpu_us_before; /* of the thread, when it was last asked for */
     uint64_t cpu_read_us;   /* and when that was */
     struct loop_recent recent;
@@ -101,6 +102,19 @@ void loop_undefer(struct loop *l, struct loop_task *task);
 static inline bool loop_task_is_queued(const struct loop_task *task)
 {
     return task->next != NULL;
+}
+
+/* Bytes that the turn moves from one place to another: large ones go on in the next. Whoever takes in work that
+ * is mostly bytes asks before each piece, and says afterwards how long it was; who finds no room defers himself, and asks again. So
+ * a turn moves LOOP_TURN_BYTES_MAX and one piece. */
+enum { LOOP_TURN_BYTES_MAX = 512 * 1024 };
+static inline bool loop_turn_has_room(const struct loop *l)
+{
+    return l->turn_bytes < LOOP_TURN_BYTES_MAX;
+}
+static inline void loop_turn_take(struct loop *l, size_t bytes)
+{
+    l->turn_bytes += bytes;
 }
 
 /* The hooks run in each half turn anyway. Whoever gives a hook work from inside another hook calls

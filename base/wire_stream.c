@@ -36,10 +36,24 @@ enum err wire_stream_init(struct wire_stream *s, struct loop *loop, size_t body_
     return ERR_OK;
 }
 
+/* The turn has no room for more: what has arrived waits in the decoder, what comes in the kernel. */
+static void hold(struct wire_stream *s)
+{
+    if (s->is_reading)
+        uv_read_stop((uv_stream_t *)&s->tcp);
+    s->is_reading = false;
+    metric_increment(&s->metrics->held);
+    loop_defer(s->loop, &s->resume);
+}
+
 static void decode(struct wire_stream *s)
 {
     struct frame frame;
     while (!s->is_paused && !s->is_broken && !s->is_closing) {
+        if (!loop_turn_has_room(s->loop)) {
+            hold(s);
+            return;
+        }
         enum err err = frame_decoder_next(&s->decoder, &frame);
         if (err == ERR_TRUNCATED)
             return;
@@ -49,6 +63,7 @@ static void decode(struct wire_stream *s)
             return;
         }
         metric_increment(&s->metrics->frames_received);
+        loop_turn_take(s->loop, frame.payload.length);
         s->on_frame(s, &frame);
     }
 }
@@ -111,8 +126,8 @@ static void on_resume(struct loop_task *task)
 {
     struct wire_stream *s = task->data;
     s->is_paused = false;
-    decode(s); /* what had arrived before the pause; it may pause again */
-    if (s->is_paused || s->is_broken || s->is_closing || s->is_reading)
+    decode(s); /* what had arrived before; it may pause or be held again */
+    if (s->is_paused || s->is_broken || s->is_closing || s->is_reading || loop_task_is_queued(&s->resume))
         return;
     if (start_reading(s) != ERR_OK)
         break_stream(s, ERR_IO);

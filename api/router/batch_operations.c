@@ -11,7 +11,7 @@ enum {
     /* Answers of many large items may all come in one turn of the loop. */
     BATCH_LARGE_READS_MAX = 12,
     BATCH_READ_BYTES_MAX = 1024 * 1024, /* of those beyond, as far as it is known how large items are */
-    BATCH_TURN_BYTES_MAX = 1024 * 1024, /* of writes begun in one turn; the next ones in later turns */
+    BATCH_TURN_BYTES_MAX = 512 * 1024,  /* of writes begun in one turn; the next ones in later turns */
     BATCH_STORED_BYTES_MAX =
         16 * 1024 * 1024, /* of the items that a BatchGetItem keeps, as they are stored */
     SCRATCH_BLOCK_BYTES = 64 * 1024,

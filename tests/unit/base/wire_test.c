@@ -531,6 +531,33 @@ static void too_many_calls_in_flight_are_refused_and_pause_the_server(void **sta
     end(f);
 }
 
+/* All are on this one loop; what a turn takes in is counted for both sides. */
+static void a_turn_takes_in_only_so_much(void **state)
+{
+    (void)state;
+    enum { CALLS = 12, BODY = 200 * 1024 };
+    static uint8_t body[BODY];
+    struct fixture *f = begin();
+    open_server(f, (struct wire_server_options){0});
+    open_client(f, (struct wire_client_options){0});
+    RUN_UNTIL(f, f->readies == 1);
+    const struct slice payload = slice_make(body, sizeof body);
+    const struct wire_message m = {
+        .type = TYPE_ECHO, .header_bytes = SLICE_LITERAL("header"), .payload = &payload, .payload_count = 1};
+    for (int i = 0; i < CALLS; i++)
+        assert_int_equal(wire_client_call(f->client, &m, soon(), on_answer, f), ERR_OK);
+    while (f->answers < CALLS) {
+        int before = f->requests + f->answers;
+        uint64_t turn = f->loop.metrics.turns.value;
+        loop_run_once(&f->loop, 10);
+        if (f->loop.metrics.turns.value == turn + 1)
+            assert_in_range(f->requests + f->answers - before, 0, LOOP_TURN_BYTES_MAX / BODY + 1);
+    }
+    assert_int_equal(f->answer_bytes, BODY + 6);
+    assert_true(f->server_metrics.held.value > 0);
+    end(f);
+}
+
 static void connections_are_bounded(void **state)
 {
     (void)state;
@@ -626,6 +653,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_never_reads_is_bounded_and_dropped),
         cmocka_unit_test(answers_beyond_the_limit_close_the_connection),
         cmocka_unit_test(too_many_calls_in_flight_are_refused_and_pause_the_server),
+        cmocka_unit_test(a_turn_takes_in_only_so_much),
         cmocka_unit_test(connections_are_bounded),
         cmocka_unit_test(an_answer_after_the_connections_end_finds_nobody),
         cmocka_unit_test(wrong_addresses_and_taken_ports_are_errors),
