@@ -52,7 +52,7 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     assert_int_equal(loop_init(&f->loop), ERR_OK);
-    workers_init(&f->workers, &f->loop, 0);
+    assert_int_equal(workers_open(&f->workers, &f->loop, 0), ERR_OK);
     assert_int_equal(uv_sem_init(&f->gate, 0), 0);
     f->reply = malloc(REPLY_BYTES);
     *state = f;
@@ -86,6 +86,7 @@ static int tear_down(void **state)
     for (int i = 0; i < 5000 && !f->is_closed; i++)
         loop_run_once(&f->loop, 1);
     assert_true(f->is_closed);
+    workers_close(&f->workers);
     loop_deinit(&f->loop);
     uv_sem_destroy(&f->gate);
     free(f->reply);
