@@ -9,6 +9,7 @@ enum {
     KEPT_BYTES_MAX = 1024 * 1024, /* a larger buffer is given back when it is empty */
     KEEPALIVE_S = 30,
     ACKNOWLEDGED_WITHIN_MS = 10000,
+    SMALL_BYTES = 16 * 1024, /* frames that a turn has room for in any case */
 };
 
 static void break_stream(struct wire_stream *s, enum err why)
@@ -36,21 +37,32 @@ enum err wire_stream_init(struct wire_stream *s, struct loop *loop, size_t body_
     return ERR_OK;
 }
 
-/* The turn has no room for more: what has arrived waits in the decoder, what comes in the kernel. */
+/* Whether the next frame has to wait for a turn with room for it: a large one, or a request, whose answer may be large. Heartbeats, votes
+ * and acknowledgements are neither. */
+static bool must_wait(const struct wire_stream *s)
+{
+    uint8_t flags;
+    size_t body_bytes;
+    if (loop_turn_has_room(s->loop) || !frame_decoder_peek(&s->decoder, &flags, &body_bytes))
+        return false;
+    return body_bytes > SMALL_BYTES || (flags & (FRAME_ONE_WAY | FRAME_RESPONSE)) == 0;
+}
+
+/* What has arrived waits in the decoder, what comes in the kernel. */
 static void hold(struct wire_stream *s)
 {
     if (s->is_reading)
         uv_read_stop((uv_stream_t *)&s->tcp);
     s->is_reading = false;
     metric_increment(&s->metrics->held);
-    loop_defer(s->loop, &s->resume);
+    loop_defer_for_room(s->loop, &s->resume);
 }
 
 static void decode(struct wire_stream *s)
 {
     struct frame frame;
     while (!s->is_paused && !s->is_broken && !s->is_closing) {
-        if (!loop_turn_has_room(s->loop)) {
+        if (must_wait(s)) {
             hold(s);
             return;
         }
@@ -63,7 +75,7 @@ static void decode(struct wire_stream *s)
             return;
         }
         metric_increment(&s->metrics->frames_received);
-        loop_turn_take(s->loop, frame.payload.length);
+        loop_turn_take(s->loop, frame.payload.length); /* its checksum, and what is done with it */
         s->on_frame(s, &frame);
     }
 }
@@ -86,6 +98,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *space)
         return;
     }
     metric_add(&s->metrics->bytes_received, (uint64_t)count);
+    loop_turn_take(s->loop, (size_t)count);
     frame_decoder_fill(&s->decoder, (size_t)count);
     decode(s);
 }

@@ -76,7 +76,8 @@ struct replica {
     struct write_wait **waits_end;
 
     struct loop_timer wake;
-    struct loop_task work; /* flush what was proposed, apply what is committed */
+    struct loop_task work;  /* flush what was proposed, apply what is committed */
+    struct loop_task apply; /* goes on in a turn that has room */
     struct loop_timer apply_retry;
     bool has_unflushed_proposals;
     uint32_t log_reads_in_flight;

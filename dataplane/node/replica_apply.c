@@ -88,9 +88,8 @@ static bool fill_batch(struct replica *r)
         last = first + APPLY_ENTRIES_MAX - 1;
     uint64_t index = first;
     for (; index <= last && store_batch_bytes(r->batch) < APPLY_BYTES_MAX; index++) {
-        size_t before = store_batch_bytes(r->batch);
         if (!loop_turn_has_room(r->shard->loop))
-            break;
+            break; /* the next turn goes on from here */
         const struct cached_entry *entry = entry_cache_find(&r->entries, index);
         if (entry == NULL) {
             replica_quarantine(r, "committed_entry_missing");
@@ -110,7 +109,7 @@ static bool fill_batch(struct replica *r)
             replica_report(r);
         }
         add_effect(r, &effect);
-        loop_turn_take(r->shard->loop, store_batch_bytes(r->batch) - before);
+        loop_turn_take(r->shard->loop, entry->body.length);
         r->applied_term = entry->term;
     }
     if (index == first)
@@ -292,14 +291,15 @@ void replica_apply(struct replica *r)
     if (!r->has_batch)
         r->has_batch = fill_batch(r);
     bool has_moved = r->has_batch;
-    bool is_held = !has_moved && !loop_turn_has_room(s->loop);
     if ((has_moved && !write_batch(r)) || r->state != REPLICA_ACTIVE)
         return;
     answer_applied(r);
     begin_lead(r);
     if (r->commit_index <= partition_applied_index(r->partition))
         return;
-    if (has_moved || is_held)
+    if (!loop_turn_has_room(s->loop))
+        loop_defer_for_room(s->loop, &r->apply);
+    else if (has_moved)
         loop_defer(s->loop, &r->work);
     else /* no memory: not again in this very turn */
         retry_soon(r);
