@@ -80,6 +80,7 @@ struct http_server {
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     struct loop_task run_task;
+    struct loop_task room_task; /* answers wait for a turn with room for their next block */
     struct loop_timer sweep_timer;
     struct http_connection *connections[HTTP_CONNECTION_STATES];
     struct http_request *postponed; /* first in, first out */
