@@ -99,7 +99,7 @@ static void stop(struct daemon *d, void *data)
 int main(int argc, char **argv)
 {
     static struct process process;
-    memory_keep_little();
+    memory_keep_heap();
     const struct daemon_options options = {
         .name = "sluice-node",
         .sentence = "Holds replicas of partitions: log, store, replication.",
