@@ -69,7 +69,8 @@ static void answer(struct replica *r, const struct item_read *asked, enum store_
         call, lookup == STORE_HIT ? SLUICE__DATAPLANE__STATUS__OK : SLUICE__DATAPLANE__STATUS__NOT_FOUND,
         NULL, envelope.body);
     uint64_t now_us = clock_boot_us();
-    replica_charge_read(r, asked->key, item_size_bytes(envelope.body), asked->is_strong, now_us);
+    enum read_kind kind = asked->is_strong ? READ_STRONG : READ_EVENTUAL;
+    replica_charge_read(r, asked->key, capacity_read_item(envelope.body, kind), now_us);
     metric_record(&s->metrics.read_time, now_us - asked->arrived_us);
 }
 
