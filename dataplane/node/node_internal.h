@@ -95,7 +95,8 @@ struct replica {
     struct write_wait **waits_end;
 
     struct loop_timer wake;
-    struct loop_task work; /* flush what was proposed, apply what is committed */
+    struct loop_task work;  /* flush what was proposed, apply what is committed */
+    struct loop_task apply; /* goes on in a turn that has room */
     struct loop_timer apply_retry;
     struct loop_timer membership_check;
     bool is_installing; /* a snapshot takes the place of store and log: nothing is applied */

@@ -14,6 +14,7 @@ struct item_read {
 
 struct pool_read {
     uv_work_t work;
+    struct loop_task answer; /* in a turn that has room */
     struct shard *shard;
     struct replica *replica;
     struct item_read asked;
@@ -98,9 +99,9 @@ static void answer_from_pool(struct replica *r, const struct pool_read *read)
         answer(r, &read->asked, read->lookup, read->value.bytes);
 }
 
-static void after_pool(uv_work_t *work, int status)
+static void on_answer(struct loop_task *task)
 {
-    struct pool_read *read = work->data;
+    struct pool_read *read = task->data;
     struct replica *r = read->replica;
     struct shard *s = read->shard;
     r->pool_reads_in_flight--;
@@ -109,6 +110,16 @@ static void after_pool(uv_work_t *work, int status)
     if (read->err == ERR_OK && read->lookup == STORE_HIT)
         store_value_release(&read->value);
     memory_free(read);
+}
+
+static void after_pool(uv_work_t *work, int status)
+{
+    struct pool_read *read = work->data;
+    read->answer = (struct loop_task){.run = on_answer, .data = read};
+    if (loop_turn_has_room(read->shard->loop))
+        on_answer(&read->answer);
+    else
+        loop_defer_for_room(read->shard->loop, &read->answer);
 }
 
 /* The state is read after the gates were passed, in the pool even later: a newer state is as right. */
