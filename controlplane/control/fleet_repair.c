@@ -116,7 +116,7 @@ static void count_needs(struct walker *w)
     counts->is_short += need.is_short;
     counts->is_covered += need.is_covered;
     counts->is_stuck += need.is_stuck;
-    counts->waits += need.is_short && !need.is_building;
+    counts->waits += need.is_waiting;
     for (size_t i = 0; i < w->partition->replica_count; i++) {
         const struct replica *r = w->partition->replicas[i];
         counts->builds += fleet_is_build(r);

@@ -276,11 +276,14 @@ static void what_is_missing_is_counted(void **state)
 {
     begin(5);
     struct repair_need need = repair_look(&group, &fleet);
-    assert_false(need.is_short || need.is_building || need.is_covered || need.is_stuck);
+    assert_false(need.is_short || need.is_waiting || need.is_covered || need.is_stuck);
     nodes[2].life = NODE_DEAD;
     add_member(3, true, REPAIR_VOTER);
     need = repair_look(&group, &fleet);
-    assert_true(need.is_short && need.is_covered && !need.is_stuck);
+    assert_true(need.is_short && need.is_covered && !need.is_stuck && !need.is_waiting);
+    nodes[2].life = NODE_ABANDONED;
+    assert_true(repair_look(&group, &fleet).is_waiting);
+    nodes[2].life = NODE_DEAD;
     nodes[1].life = NODE_DEAD;
     assert_true(repair_look(&group, &fleet).is_stuck);
 }
