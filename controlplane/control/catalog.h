@@ -77,7 +77,7 @@ struct replica {
     uint64_t schema_version;
     uint64_t item_count;
     uint64_t item_bytes;
-    uint64_t milli_per_s; /* consumed of the group's capacity; leaders say it */
+    uint64_t milli_per_s; /* consumed by requests that it served */
     enum replica_membership membership;
 };
 

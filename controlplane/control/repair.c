@@ -280,10 +280,11 @@ struct repair_need repair_look(const struct repair_group *group, const struct re
 {
     struct census census = repair_count(group, fleet);
     uint32_t good = census.of[STANDING_GOOD] + census.of[STANDING_LEAVING];
+    if (group->id_floor == 0)
+        return (struct repair_need){.is_short = false};
     return (struct repair_need){
-        .is_short =
-            group->id_floor != 0 && good<STORAGE_WANTED, .is_building = census.of[STANDING_BUILDING]> 0,
+        .is_short = good<(uint32_t)STORAGE_WANTED, .is_waiting = repair_storage_missing(&census)> 0,
         .is_covered = census.of[STANDING_LOG] > 0,
-        .is_stuck = group->id_floor != 0 && !repair_has_quorum(group, &census),
+        .is_stuck = !repair_has_quorum(group, &census),
     };
 }

@@ -101,9 +101,9 @@ void repair_take(struct repair_group *group, struct repair_fleet *fleet, const s
 
 /* What is missing, for metrics. */
 struct repair_need {
-    bool is_short;    /* fewer than three storage voters live */
-    bool is_waiting;  /* a storage replica should be built, and is not yet */
-    bool is_covered;  /* log replicas stand in */
-    bool is_stuck;    /* no quorum lives */
+    bool is_short;   /* fewer than three storage voters live */
+    bool is_waiting; /* a storage replica should be built, and is not yet */
+    bool is_covered; /* log replicas stand in */
+    bool is_stuck;   /* no quorum lives */
 };
 struct repair_need repair_look(const struct repair_group *group, const struct repair_fleet *fleet);

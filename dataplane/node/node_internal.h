@@ -11,8 +11,10 @@
 #include "base/random.h"
 #include "base/wire.h"
 #include "dataplane/log/wal.h"
+#include "dataplane/node/cap.h"
 #include "dataplane/node/entry_cache.h"
 #include "dataplane/node/goals.h"
+#include "dataplane/node/hottest.h"
 #include "dataplane/node/node.h"
 #include "dataplane/node/peers.h"
 #include "dataplane/node/publisher.h"
@@ -98,6 +100,13 @@ struct replica {
     uint32_t log_reads_in_flight;
     uint32_t pool_reads_in_flight;
 
+    struct cap reads; /* of all reads that this replica answers */
+    struct cap writes;
+    struct slice
+        hot_split_key; /* where it should be split because of its heat, by the last check; empty: not */
+    struct capacity reported_reads; /* per second */
+    struct capacity reported_writes;
+
     struct partition_size reported_size;
     uint64_t reported_membership; /* its version */
     bool is_unreported;           /* its report has changed: it is in the shard's list */
@@ -161,6 +170,8 @@ struct report {
     uint64_t applied_index;
     uint64_t schema_version;
     struct partition_size size;
+    struct capacity reads_per_s;
+    struct capacity writes_per_s;
     uint64_t range_epoch;
     uint64_t creation_id;
     uint64_t version; /* node.report_version when it last changed */
@@ -206,6 +217,7 @@ struct shard {
     struct flushing *flushing; /* NULL: none is under way */
     uint64_t drain_until_us;
     struct turn_time turn_time;
+    struct hottest hottest;
     struct range_line ranges;
     struct computation_line computations;
     struct background background; /* for both */
@@ -322,6 +334,22 @@ void request_reply_write(struct wire_call call, Sluice__Dataplane__Status status
                          const struct write_answer *answer, Sluice__Dataplane__Route *route, uint64_t index);
 /* The row of a write whose id was applied meanwhile. */
 void request_answer_repeat(struct replica *r, struct write_wait *wait);
+
+/* ---- shard_heat.c: what partitions may give, what they give, and which are too hot ---- */
+/* The node's caps, full. */
+void replica_caps_init(struct replica *r);
+/* The goal's caps, else the node's. */
+void replica_caps_take(struct replica *r, const Sluice__Controlplane__ReplicaGoal *goal);
+/* A lead begins, or is over: who leads decides about splits. */
+void replica_heat_watch(struct replica *r);
+void replica_heat_unwatch(struct replica *r);
+void replica_caps_deinit(struct replica *r);
+/* What a request has cost; see cap_charge. */
+void replica_charge_read(struct replica *r, struct slice key, uint64_t bytes, bool is_strong,
+                         uint64_t now_us);
+void replica_charge_write(struct replica *r, struct slice key, struct capacity cost);
+/* Each second: which partitions should be split, what control and metrics are told. */
+void shard_heat_check(struct shard *s);
 
 /* ---- shard.c: life, requests, leaders ---- */
 /* Blocking, before the loop runs. index > 0: with a loop of its own. What a failed one holds goes with the process. */
