@@ -12,15 +12,15 @@ bool fleet_can_take(const struct node *node)
     return is_there && !node->is_lost && !node->is_draining;
 }
 
-/* Those who were never reported, and by followers only, say nothing: the leader's word counts for all. */
+/* What each of its replicas costs its node: the largest size that was reported, as followers may lag, and all that is
+ * consumed, as each may have to serve it. */
 static void weigh_partition(const struct partition *partition, uint64_t *ret_bytes, uint64_t *ret_milli_per_s)
 {
     *ret_bytes = 0;
     *ret_milli_per_s = 0;
     for (size_t i = 0; i < partition->replica_count; i++) {
         const struct replica *r = partition->replicas[i];
-        if (r->role == ROLE_LEADER)
-            *ret_milli_per_s = r->milli_per_s;
+        *ret_milli_per_s += r->milli_per_s;
         if (r->item_bytes > *ret_bytes)
             *ret_bytes = r->item_bytes;
     }

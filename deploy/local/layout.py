@@ -12,6 +12,8 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 ZONES = ("zone-a", "zone-b", "zone-c")
 LOOPS_MAX = 7  # of a node, here
+PORTS = 100  # of a fleet
+NODES_AT = 20
 # A node's settings, for loads that are to meet the limits of the machine and not those of a partition.
 NO_CAPS = ("--partition-read-units", "0", "--partition-write-units", "0")
 MEMDS = {1: 10, 2: 16}  # number of the instance: offset of its ports
@@ -83,11 +85,16 @@ class Layout:
             "--region", REGION,
         ])
 
-    def node(self, number):
-        """Nodes are numbered from 1."""
-        base = self.port + 20 + (self.loops + 1) * (number - 1)
+    @property
+    def nodes_max(self):
+        """As many have ports before the next fleet's."""
+        return (PORTS - NODES_AT) // (self.loops + 1)
+
+    def node(self, number, zone=None):
+        """Nodes are numbered from 1; without a zone of its own each is in the next one."""
+        base = self.port + NODES_AT + (self.loops + 1) * (number - 1)
         ports = {"data": base, "admin": base + self.loops}
-        zone = ZONES[(number - 1) % len(ZONES)]
+        zone = zone or ZONES[(number - 1) % len(ZONES)]
         return self._daemon(f"node-{number}", "node", ports, zone, [
             "--control", f"{HOST}:{self.port + 12}",
             "--memds", self.memds_addresses,
