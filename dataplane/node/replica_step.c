@@ -242,8 +242,7 @@ static void act(struct replica *r, const struct group_update *update)
     if (update->is_membership_changed && r->is_leading)
         publisher_mark(s->publisher, r->group_id);
     for (uint32_t i = 0; i < update->snapshot_count; i++)
-        log_warn("follower_beyond_log", "group=%llu replica=%llu", (unsigned long long)r->group_id,
-                 (unsigned long long)update->snapshots[i].replica_id);
+        snapshot_send(r, &update->snapshots[i]);
     if (update->is_removed && !replica_remove(r))
         log_warn("replica_not_removed", "group=%llu",
                  (unsigned long long)r->group_id); /* control will ask for it */
