@@ -73,8 +73,9 @@ static struct repair_step unwant_bad(const struct repair_group *group, const str
                                      const struct census *census)
 {
     size_t bad = repair_find(group, fleet, STANDING_BAD);
-    if (bad == NOWHERE)
-        return nothing;
+    bool has_turn = fleet->builds_left > 0 || repair_storage_missing(census) == 0;
+    if (bad == NOWHERE || (!has_turn && !group->replicas[bad].is_log))
+        return nothing; /* as long as nothing can be built in its place, it may as well come back */
     bool is_in_the_way = repair_node_of(fleet, &group->replicas[bad])->life == NODE_ALIVE &&
                          repair_storage_missing(census) > 0 && repair_is_all_taken(group, fleet) &&
                          census->living_voters >= (group->voters - 1) / 2 + 1;

@@ -2,7 +2,7 @@
  * decides which). Looked at when a wish comes, when a change is committed, and from time to time until it is done.
  *
  * Log replicas. Such a one can bring another replica up to date only from where its own log begins. So it says where that is with
- * each acknowledgement, and is promoted when every storage voter has what comes before; and the leader tells it with each
+ * each acknowledgement, and is promoted when every living storage voter has what comes before; and the leader tells it with each
  * APPEND how far all living storage voters have the log: it lets go of no more. */
 #include "base/clock.h"
 #include "dataplane/node/node_internal.h"
@@ -83,13 +83,15 @@ static void begin_logs(struct replica *r)
     }
 }
 
-static bool can_repair_all(const struct replica *r, const struct member *log_replica)
+/* All storage voters that live. A dead one must not keep log replicas from standing in for it: when it is back, the storage
+ * voters repair it. */
+static bool can_repair_all(const struct replica *r, uint32_t alive, const struct member *log_replica)
 {
     const struct membership *m = group_membership(r->group);
     uint64_t first = log_start_of(r, log_replica->replica_id);
     for (uint32_t i = 0; i < m->count; i++)
         if (m->members[i].kind == MEMBER_STORAGE && m->members[i].role == MEMBER_VOTER &&
-            group_match_index(r->group, m->members[i].replica_id) + 1 < first)
+            (alive >> i & 1) != 0 && group_match_index(r->group, m->members[i].replica_id) + 1 < first)
             return false;
     return first != 0;
 }
@@ -134,11 +136,12 @@ static struct membership_view look(struct replica *r)
                                    .preferred = r->leader_preference};
     uint64_t now_us = clock_boot_us();
     const struct support *support = node_support_lock(n);
+    for (uint32_t i = 0; i < m->count; i++)
+        view.alive |= (uint32_t)group_counts_on(r->group, support, m->members[i].replica_id, now_us) << i;
     for (uint32_t i = 0; i < m->count; i++) {
         const struct member *member = &m->members[i];
         bool is_caught_up = group_is_caught_up(r->group, member->replica_id) &&
-                            (member->kind == MEMBER_STORAGE || can_repair_all(r, member));
-        view.alive |= (uint32_t)group_counts_on(r->group, support, member->replica_id, now_us) << i;
+                            (member->kind == MEMBER_STORAGE || can_repair_all(r, view.alive, member));
         view.caught_up |= (uint32_t)is_caught_up << i;
     }
     for (uint32_t i = 0; i < r->wanted_count; i++) {

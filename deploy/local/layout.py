@@ -37,14 +37,15 @@ class Process:
 
 class Layout:
     """Where everything of one fleet is. `home` and `port` are SLUICE_HOME and SLUICE_PORT; each node has `loops` loops and, beside
-    the usual ones, `node_settings`."""
+    the usual ones, `node_settings`; so does control."""
 
-    def __init__(self, home, port, binaries, loops=1, node_settings=()):
+    def __init__(self, home, port, binaries, loops=1, node_settings=(), control_settings=()):
         self.home = Path(home)
         self.port = port
         self.binaries = Path(binaries)
         self.loops = loops
         self.node_settings = node_settings
+        self.control_settings = control_settings
 
     def path(self, *parts):
         return self.home.joinpath(*parts)
@@ -83,6 +84,7 @@ class Layout:
             "--database", f"host={socket_dir} port={self.port + 15} user=sluice dbname=sluice",
             "--memds", self.memds_addresses,
             "--region", REGION,
+            *self.control_settings,
         ])
 
     @property

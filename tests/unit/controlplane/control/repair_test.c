@@ -173,6 +173,33 @@ static void builds_wait_for_their_turn(void **state)
     assert_int_equal(fleet.builds_left, 0);
 }
 
+static void the_only_free_node_is_kept_for_a_build(void **state)
+{
+    begin(4);
+    nodes[2].life = NODE_ABANDONED;
+    fleet.builds_left = 0;
+    expect_nothing();
+    fleet.builds_left = 1;
+    expect(REPAIR_ADD_STORAGE, 3);
+}
+
+static void the_last_log_replica_makes_room_when_no_other_node_is_left(void **state)
+{
+    begin(4);
+    group.replicas[2] = group.replicas[--group.count];
+    add_member(3, true, REPAIR_VOTER);
+    settle_members();
+    nodes[2].life = NODE_ABANDONED;
+    expect(REPAIR_UNWANT, 2);
+    expect_nothing();
+    settle_members();
+    expect(REPAIR_ABSENT, 2);
+    group.replicas[2].is_removed = true;
+    expect(REPAIR_FORGET, 2);
+    expect(REPAIR_ADD_STORAGE, 3);
+    expect_nothing();
+}
+
 static void without_a_quorum_or_a_report_nothing_is_done(void **state)
 {
     begin(6);
@@ -297,6 +324,8 @@ int main(void)
         cmocka_unit_test(what_an_abandoned_node_had_is_built_elsewhere),
         cmocka_unit_test(a_build_is_in_another_zone_if_there_is_one),
         cmocka_unit_test(builds_wait_for_their_turn),
+        cmocka_unit_test(the_only_free_node_is_kept_for_a_build),
+        cmocka_unit_test(the_last_log_replica_makes_room_when_no_other_node_is_left),
         cmocka_unit_test(without_a_quorum_or_a_report_nothing_is_done),
         cmocka_unit_test(a_damaged_replica_makes_room_where_only_its_node_is_left),
         cmocka_unit_test(the_last_but_one_with_rows_stays_a_member),
