@@ -88,6 +88,8 @@ static bool fill_batch(struct replica *r)
         last = first + APPLY_ENTRIES_MAX - 1;
     uint64_t index = first;
     for (; index <= last && store_batch_bytes(r->batch) < APPLY_BYTES_MAX; index++) {
+        if (!loop_turn_has_room(r->shard->loop))
+            break; /* the next turn goes on from here */
         const struct cached_entry *entry = entry_cache_find(&r->entries, index);
         if (entry == NULL) {
             replica_quarantine(r, "committed_entry_missing");
@@ -107,6 +109,7 @@ static bool fill_batch(struct replica *r)
             replica_report(r);
         }
         add_effect(r, &effect);
+        loop_turn_take(r->shard->loop, entry->body.length);
         r->applied_term = entry->term;
     }
     if (index == first)
@@ -321,7 +324,9 @@ void replica_apply(struct replica *r)
     report_membership(r);
     if (r->commit_index <= partition_applied_index(r->partition))
         return;
-    if (has_moved)
+    if (!loop_turn_has_room(s->loop))
+        loop_defer_for_room(s->loop, &r->apply);
+    else if (has_moved)
         loop_defer(s->loop, &r->work);
     else /* no memory: not again in this very turn */
         retry_soon(r);
