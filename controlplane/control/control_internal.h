@@ -182,7 +182,7 @@ void control_node_heard(struct control *control, struct node *node);
 void control_wake_repair(struct control *control);
 /* fleet_steps.c: the wanted members change with this batch. */
 void control_store_wanted(const struct partition *partition, struct sql_batch *batch);
-/* fleet_view.c: may be given replicas; what it has. */
+/* fleet_view.c: may be given replicas; what it has that is to stay. */
 bool fleet_can_take(const struct node *node);
 struct placement_node fleet_weigh_node(const struct node *node);
 

@@ -11,6 +11,7 @@ enum {
     STEPS_MAX = 512,       /* taken in one change */
     WALK_US = 1000 * 1000, /* a walk with balance begins so often */
     LEADS_MAX = 8,         /* moved for balance in one walk */
+    MOVES_MAX = 8,         /* begun in one walk */
     GONE_MAX = 16,         /* nodes forgotten in one change */
 };
 
@@ -18,6 +19,12 @@ enum {
 struct walk_counts {
     uint64_t is_short, is_covered, is_stuck, waits, builds, leaving;
     uint32_t leads;
+};
+
+/* A group that a move would gain something for. */
+struct candidate {
+    uint64_t gain;
+    uint64_t group_id;
 };
 
 struct repairs {
@@ -29,8 +36,7 @@ struct repairs {
     uint64_t next_group; /* where it goes on; 0 = at the beginning */
     uint64_t balanced_at_us;
     struct walk_counts counts;
-    struct balance_step best; /* the move that gains most */
-    uint64_t best_group;
+    struct candidate moves[MOVES_MAX]; /* those that gain most, the best first */
     struct fleet_step steps[STEPS_MAX];
     size_t count;
     struct node *gone[GONE_MAX]; /* removed nodes that nothing is left of */
@@ -133,11 +139,14 @@ static void balance(struct walker *w)
         take(w, &lead.step);
         return;
     }
-    struct balance_step move = balance_move(&w->group, &w->view.fleet);
-    if (move.gain <= r->best.gain)
-        return;
-    r->best = move;
-    r->best_group = w->partition->group_id;
+    struct candidate move = {balance_move(&w->group, &w->view.fleet).gain, w->partition->group_id};
+    for (size_t i = 0; i < MOVES_MAX && move.gain > 0; i++) {
+        if (move.gain <= r->moves[i].gain)
+            continue;
+        struct candidate lesser = r->moves[i];
+        r->moves[i] = move;
+        move = lesser;
+    }
 }
 
 static void view_partition(struct walker *w, struct partition *partition)
@@ -185,25 +194,40 @@ static void publish_counts(struct control *control, const struct walk_counts *co
     metric_set(&m->moves_running, counts->leaving);
 }
 
-/* The move that gains most, if there are not enough already and it still is one. */
-static void begin_move(struct walker *w)
+/* The next move is decided as if this one were done. */
+static void begin_move(struct walker *w, const struct repair_step *step)
+{
+    struct repair_node *from = &w->view.fleet.nodes[w->group.replicas[step->replica].node];
+    struct repair_node *to = &w->view.fleet.nodes[step->node];
+    from->place = placement_without(&from->place, w->group.bytes, w->group.milli_per_s);
+    to->place = placement_with(&to->place, w->group.bytes, w->group.milli_per_s);
+    repair_weigh(&w->view.fleet);
+    w->view.moves++;
+    take(w, step);
+}
+
+/* Those that gain most, as far as they still do, and as long as there are not enough. */
+static void begin_moves(struct walker *w)
 {
     struct repairs *r = w->repairs;
-    struct partition *partition = catalog_partition(&w->control->catalog, r->best_group);
-    if (r->best.gain == 0 || partition == NULL || w->view.moves >= w->control->options.moves_max ||
-        r->counts.waits > 0)
-        return;
-    view_partition(w, partition);
-    struct balance_step move = balance_move(&w->group, &w->view.fleet);
-    if (move.gain > 0)
-        take(w, &move.step);
+    for (size_t i = 0; i < MOVES_MAX && r->moves[i].gain > 0; i++) {
+        struct partition *partition = catalog_partition(&w->control->catalog, r->moves[i].group_id);
+        if (partition == NULL || !is_mended(partition))
+            continue;
+        if (w->view.moves >= w->control->options.moves_max || r->counts.waits > 0)
+            return;
+        view_partition(w, partition);
+        struct balance_step move = balance_move(&w->group, &w->view.fleet);
+        if (move.gain > 0)
+            begin_move(w, &move.step);
+    }
 }
 
 static void end_walk(struct walker *w)
 {
     struct repairs *r = w->repairs;
     if (r->is_balancing)
-        begin_move(w);
+        begin_moves(w);
     forget_nodes(w);
     publish_counts(w->control, &r->counts);
     r->is_walking = false;
@@ -219,7 +243,7 @@ static void begin_walk(struct control *control, struct repairs *r)
     r->is_walking = true;
     r->next_group = 0;
     r->counts = (struct walk_counts){0};
-    r->best = (struct balance_step){.gain = 0};
+    memset(r->moves, 0, sizeof r->moves);
 }
 
 static void walk(struct walker *w)
@@ -230,7 +254,7 @@ static void walk(struct walker *w)
     if (partition == NULL)
         partition = c->partitions; /* the one to go on with went away: better twice than never */
     for (size_t i = 0; partition != NULL; i++, partition = partition->hh.next) {
-        if (i == PARTITIONS_MAX || r->count + REPAIR_STEPS_MAX + 1 > STEPS_MAX) {
+        if (i == PARTITIONS_MAX || r->count + REPAIR_STEPS_MAX + MOVES_MAX > STEPS_MAX) {
             r->next_group = partition->group_id;
             return;
         }

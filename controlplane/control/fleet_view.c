@@ -28,14 +28,13 @@ static void weigh_partition(const struct partition *partition, uint64_t *ret_byt
 
 struct placement_node fleet_weigh_node(const struct node *node)
 {
-    struct placement_node place = {.node_id = node->node_id,
-                                   .zone = node->zone,
-                                   .replica_count = node->replica_count,
-                                   .leader_count = node->leader_count};
+    struct placement_node place = {
+        .node_id = node->node_id, .zone = node->zone, .leader_count = node->leader_count};
     for (const struct replica *r = node->oldest_goal; r != NULL; r = r->newer_goal) {
         uint64_t bytes, milli_per_s;
-        if (r->goal != GOAL_PRESENT)
+        if (r->goal != GOAL_PRESENT || !r->is_wanted || r->is_leaving)
             continue;
+        place.replica_count++;
         weigh_partition(r->partition, &bytes, &milli_per_s);
         place.bytes += r->kind == REPLICA_STORAGE ? bytes : 0;
         place.milli_per_s += milli_per_s;

@@ -58,6 +58,21 @@ struct placement_node placement_with(const struct placement_node *node, uint64_t
     return with;
 }
 
+static uint64_t less(uint64_t from, uint64_t what)
+{
+    return from < what ? 0 : from - what;
+}
+
+struct placement_node placement_without(const struct placement_node *node, uint64_t bytes,
+                                        uint64_t milli_per_s)
+{
+    struct placement_node without = *node;
+    without.replica_count -= without.replica_count > 0;
+    without.bytes = less(without.bytes, bytes);
+    without.milli_per_s = less(without.milli_per_s, milli_per_s);
+    return without;
+}
+
 bool placement_is_zone(const struct placement_node *a, const struct placement_node *b)
 {
     return strcmp(a->zone, b->zone) == 0;

@@ -54,8 +54,10 @@ struct placement_shares placement_shares(const struct placement_node *node,
 /* The sum of what it holds, and of what it leads. */
 uint64_t placement_fill(const struct placement_shares *shares);
 uint64_t placement_leads(const struct placement_shares *shares);
-/* The node as it would be with one replica more, of so much. */
+/* The node as it would be with one replica more, or less, of so much. */
 struct placement_node placement_with(const struct placement_node *node, uint64_t bytes, uint64_t milli_per_s);
+struct placement_node placement_without(const struct placement_node *node, uint64_t bytes,
+                                        uint64_t milli_per_s);
 bool placement_is_zone(const struct placement_node *a, const struct placement_node *b);
 
 /* A new partition's. Indexes into the array of nodes. */

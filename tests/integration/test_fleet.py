@@ -223,6 +223,10 @@ def test_a_sixth_node_gets_its_share(watched, load):
 
 def test_a_drained_node_is_empty_and_can_be_removed(watched, load):
     assert "drain it first" in watched.refused("node-6", "remove")
+    watched.order("node-6", "drain")
+    assert not watched.order("node-6", "undrain")["is_draining"]
+    watched.wait_whole(time.monotonic(), "whole, whatever had begun to leave")
+    assert watched.node("node-6")["replicas"] > 0
     begun = time.monotonic()
     assert watched.order("node-6", "drain")["is_draining"]
     wait_for(lambda: watched.node("node-6")["state"] == "drained", WAIT_SECONDS, "node-6 to be empty")

@@ -27,8 +27,8 @@ static void two_zones_are_too_few(void **state)
 
 static void each_replica_is_in_another_zone(void **state)
 {
-    struct placement_node nodes[] = {
-        NODE(1, "a", 9), NODE(2, "b", 0), NODE(3, "b", 0), NODE(4, "c", 5), NODE(5, "a", 1)};
+    struct placement_node nodes[] = {NODE(1, "a", 9), NODE(2, "b", 0), NODE(3, "b", 0), NODE(4, "c", 5),
+                                     NODE(5, "a", 1)};
     struct placement placement;
     assert_int_equal(placement_choose(nodes, 5, &placement), ERR_OK);
     for (size_t i = 0; i < REPLICAS_PER_PARTITION; i++) {
@@ -56,8 +56,8 @@ static void replicas_and_leaders_spread_evenly(void **state)
 
 static void emptiest_of_many_zones_are_taken(void **state)
 {
-    struct placement_node nodes[] = {
-        NODE(1, "a", 5), NODE(2, "b", 1), NODE(3, "c", 9), NODE(4, "d", 2), NODE(5, "e", 3)};
+    struct placement_node nodes[] = {NODE(1, "a", 5), NODE(2, "b", 1), NODE(3, "c", 9), NODE(4, "d", 2),
+                                     NODE(5, "e", 3)};
     struct placement placement;
     assert_int_equal(placement_choose(nodes, 5, &placement), ERR_OK);
     assert_int_equal(nodes[placement.nodes[0]].node_id, 2);
@@ -99,6 +99,9 @@ static void an_average_node_has_one_share_of_each(void **state)
     assert_int_equal(with.replica_count, 9);
     assert_int_equal(with.bytes, node.bytes + 7);
     assert_int_equal(with.milli_per_s, node.milli_per_s + 9);
+    struct placement_node again = placement_without(&with, 7, 9);
+    assert_memory_equal(&again, &node, sizeof node);
+    assert_int_equal(placement_without(&node, UINT64_MAX, 0).bytes, 0);
 }
 
 static uint32_t count(uint64_t read_units, uint64_t write_units)
