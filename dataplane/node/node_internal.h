@@ -171,6 +171,7 @@ struct report {
     uint64_t membership_version;
     struct member members[MEMBERS_MAX]; /* of a leader */
     uint32_t member_count;
+    uint64_t replica_id_floor; /* of a leader's membership */
     uint64_t applied_index;
     uint64_t schema_version;
     struct partition_size size;
