@@ -17,7 +17,7 @@ from pathlib import Path
 from deploy.local.fleet import FleetError
 from tests.faults.kill_probe import wait_for
 from tests.nemesis.clients import Clients
-from tests.nemesis.scene import TABLE, Scene
+from tests.nemesis.scene import SETTLED_SECONDS_MAX, TABLE, Scene
 from tests.nemesis.schedules import SCHEDULES
 
 PORT = 24000
@@ -55,7 +55,7 @@ def judge(schedule, harm, report, elections):
 
 
 def longest_outage(harm, report):
-    gaps = report.gaps(harm.since, harm.until + AFTER_SECONDS, harm.routers)
+    gaps = report.gaps(harm.since, harm.until + (0 if harm.ends_in_rest else AFTER_SECONDS), harm.routers)
     return max(gaps.values(), default=float("inf"))
 
 
@@ -77,12 +77,13 @@ def run_one(scene, schedule, seed):
         time.sleep(WARM_SECONDS)
         before = scene.elections()
         try:
+            scene.clients = clients
             harm = schedule.do(scene, chance)
-            elections = scene.elections() - before
         finally:
             scene.heal()
-        wait_for(lambda: len(scene.leaders()) == len(scene.keys), 30, "a leader of each group")
+        wait_for(scene.is_whole, SETTLED_SECONDS_MAX, "the replicas to have what their leaders have")
         time.sleep(AFTER_SECONDS)
+        elections = scene.elections() - before  # those that the end of the harm brings count, too
         report = clients.finish()
     wrong = judge(schedule, harm, report, elections)
     say(f"{schedule.name:<22} {report.operations:6} operations, {report.unknown:4} unknown, {elections:3} elections, "

@@ -122,7 +122,7 @@ class Worker:
         self.thread = threading.Thread(target=self.work, daemon=True)
 
     def work(self):
-        while not self.run_of.stopping.is_set():
+        while not self.run_of.stopping.wait(self.run_of.rest_until - time.monotonic()):
             shared = self.run_of.objects.take(self.group, "register" if self.random.random() < 0.7 else "list")
             (self.on_register if shared.kind == "register" else self.on_list)(shared)
             time.sleep(self.random.uniform(0, PAUSE_SECONDS_MAX))
@@ -198,6 +198,7 @@ class Run:
         self.routers, self.key, self.table, self.seed = routers, key, table, seed
         self.objects = Objects(keys, f"{prefix}-{seed}")
         self.stopping = threading.Event()
+        self.rest_until = 0
         places = [(router, group) for router in sorted(routers) for group in sorted(keys) for _ in range(CLIENTS)]
         self.workers = [Worker(self, number, *place) for number, place in enumerate(places)]
 
@@ -252,12 +253,13 @@ class Run:
 
 
 def serve(pipe, arguments):
-    """The clients' process: they work until told "stop"; then comes the report."""
+    """The clients' process: they work until told "stop", but for rests of so many seconds; then comes the report."""
     try:
         run = Run(*arguments)
         run.start()
         pipe.send("started")
-        pipe.recv()
+        while (word := pipe.recv()) != "stop":
+            run.rest_until = time.monotonic() + word
         run.stop()
         pipe.send(run.judge())
     except EOFError:
@@ -289,6 +291,10 @@ class Clients:
         self.process.join(2 * TIMEOUT_SECONDS)
         self.process.terminate()
         self.process.join()
+
+    def rest(self, seconds):
+        """None of them begins anything for so long."""
+        self.pipe.send(seconds)
 
     def finish(self):
         self.pipe.send("stop")

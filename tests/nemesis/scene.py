@@ -20,7 +20,7 @@ CONTROL = ("control-1", *(f"memds-{number}" for number in MEMDS))
 NAMES = (*NODES, *ROUTERS, *CONTROL)
 TABLE = "nemesis"
 SETTLED_SECONDS_MAX = 60
-QUIET_SECONDS = 3  # without an election: more than a hand-over to where control wants a leader takes
+QUIET_SECONDS = 4  # without an election: more than a hand-over to where control wants a leader takes
 
 
 class Scene:
@@ -89,18 +89,19 @@ class Scene:
         return self.metric(NODES, "sluice_node_elections_won_count_total")
 
     def wait_settled(self):
-        """Each group has a leader, its replicas have what it has, and for a while nobody was elected."""
+        """Each group has a leader, its replicas have what it has, no disk counts as slow, and for a while nobody was elected."""
         quiet = [self.elections(), time.monotonic()]
 
         def is_settled():
             now = self.elections()
-            if now != quiet[0] or not self._is_whole():
+            if now != quiet[0] or not self.is_whole() or self.metric(NODES, "sluice_node_disk_slow_count"):
                 quiet[:] = now, time.monotonic()
             return time.monotonic() - quiet[1] > QUIET_SECONDS
 
         wait_for(is_settled, SETTLED_SECONDS_MAX, "the fleet to settle")
 
-    def _is_whole(self):
+    def is_whole(self):
+        """Each group has a leader, and its replicas have what that has committed, but for the last few entries."""
         replicas = kill_probe.replicas(self.fleet)
         commits = {replica.group: replica.commit for replica in replicas if replica.is_leader}
         return commits.keys() >= self.keys.keys() and len({replica.node for replica in replicas}) == len(NODES) and all(

@@ -14,6 +14,8 @@ HARM_SECONDS = 8
 LEASE_SECONDS = 2       # twice a lease: from then on a minority says nothing
 WELL_SECONDS = 4        # before, to compare with
 STEP_DOWN_SECONDS = 10  # until the leads have left a slow disk
+SILENCE_SECONDS = 0.5   # until what was begun has ended
+REST_SECONDS = 6        # more than a hand-over to where control wants a leader takes
 
 
 @dataclass
@@ -26,7 +28,8 @@ class Harm:
     silent: dict = field(default_factory=dict)  # router: from when on it must not have acknowledged anything
     wrong: list = field(default_factory=list)   # sentences, of what the schedule itself saw
     remarks: list = field(default_factory=list)
-    compare: tuple = ()                 # (name, since, until, groups) twice: times of writes to print side by side
+    compare: tuple = ()                 # (name, since, until, groups): times of writes to print side by side
+    ends_in_rest: bool = False          # no client worked after `until`, for a while
 
 
 def hold(seconds=HARM_SECONDS):
@@ -46,9 +49,14 @@ def cut_for(scene, cuts, seconds=HARM_SECONDS, **more):
 # ---- no leader is lost ----
 
 def deaf_follower(scene, chance):
-    """A follower hears nothing that its leader says; everybody else does."""
+    """A follower hears nothing that its leader says; everybody else does. At first nobody writes: while its log is as long as the
+    others', only their hearing the leader keeps it from being elected."""
     _, leader, follower, _ = scene.a_leader(chance)
-    return cut_for(scene, [Cut(leader, follower, WORDS)])
+    scene.clients.rest(HARM_SECONDS)
+    time.sleep(SILENCE_SECONDS)
+    scene.network.apply([Cut(leader, follower, WORDS)])
+    hold(HARM_SECONDS - SILENCE_SECONDS)
+    return Harm(*hold())
 
 
 def mute_follower(scene, chance):
@@ -154,20 +162,24 @@ def await_step_down(scene, node, since):
 
 
 def slow_leader(scene, chance):
-    """Syncs of a leader's node take 250 ms: it hands its leads over, and they stay away while it is slow."""
-    group, leader, _, _ = scene.a_leader(chance)
+    """Syncs of a leader's node take 250 ms: it hands its leads over, and they stay away while it is slow, also when nobody writes."""
+    _, leader, _, _ = scene.a_leader(chance)
     led = leads_of(scene, leader)
+    before = scene.elections()
     well, _ = hold(WELL_SECONDS)
     scene.slow_disk(leader, 250)
     since = time.monotonic()
     gone = await_step_down(scene, leader, since)
     _, end = hold()
+    scene.clients.rest(REST_SECONDS)
     wrong = [] if gone is not None else [f"{leader} led on for {STEP_DOWN_SECONDS} s"]
-    if leads_of(scene, leader):
-        wrong.append(f"{leader} leads again while it is slow")
+    hold(REST_SECONDS)
+    elected = scene.elections() - before
+    if leads_of(scene, leader) or elected > len(led):
+        wrong.append(f"{elected} elections for {len(led)} leads: they do not stay away")
     after = since + (gone or STEP_DOWN_SECONDS)
     compare = (("before", well, since, led), ("while it led", since, after, led), ("handed over", after, end, led))
-    return Harm(since, end, wrong=wrong, compare=compare,
+    return Harm(since, end, wrong=wrong, compare=compare, ends_in_rest=True,
                 remarks=[f"leads left after {gone:.1f} s" if gone is not None else "leads stayed"])
 
 
