@@ -64,9 +64,9 @@ class Fleet:
     places: of processes that are to run elsewhere than on loopback, by name (layout.Place).
     """
 
-    def __init__(self, home, port, binaries, loops=None, shares_session=False, places=None):
+    def __init__(self, home, port, binaries, loops=None, shares_session=False, node_settings=(), places=None):
         self.shares_session = shares_session
-        self.layout = Layout(Path(home).resolve(), port, binaries, places=places)
+        self.layout = Layout(Path(home).resolve(), port, binaries, node_settings=node_settings, places=places)
         self.table = self.layout.path("fleet.json")
         self.layout.loops = self._kept_loops() or loops or loops_per_node()
         if not 1 <= self.layout.loops <= LOOPS_MAX:
