@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from deploy.local import postgres
-from deploy.local.layout import HOST, LOOPS_MAX, MEMDS, REGION, Layout
+from deploy.local.layout import LOOPS_MAX, MEMDS, REGION, Layout
 
 READY_SECONDS = 60
 STOP_SECONDS = 20
@@ -61,13 +61,14 @@ class Fleet:
 
     shares_session: the processes that are started stay in the caller's session. Where the kernel groups processes by sessions
     (sched_autogroup), each session is given the same share of the machine, and niceness counts only within one.
+    places: of processes that are to run elsewhere than on loopback, by name (layout.Place).
     """
 
     def __init__(self, home, port, binaries, loops=None, shares_session=False, node_settings=(),
-                 control_settings=()):
+                 control_settings=(), places=None):
         self.shares_session = shares_session
         self.layout = Layout(Path(home).resolve(), port, binaries, node_settings=node_settings,
-                             control_settings=control_settings)
+                             control_settings=control_settings, places=places)
         self.table = self.layout.path("fleet.json")
         self.layout.loops = self._kept_loops() or loops or loops_per_node()
         if not 1 <= self.layout.loops <= LOOPS_MAX:
@@ -158,7 +159,8 @@ class Fleet:
         else:
             Path(process.data_dir).mkdir(parents=True, exist_ok=True)
         with open(self._log(process.name), "ab") as log:
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            child = subprocess.Popen([*process.place.prefix, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                     env={**os.environ, **process.place.environment},
                                      start_new_session=not self.shares_session,
                                      process_group=0 if self.shares_session else None, cwd="/")
         self._record(process, child.pid)
@@ -287,11 +289,11 @@ class Fleet:
 
     @property
     def operator_url(self):
-        return f"http://{HOST}:{self.layout.control().ports['operator']}"
+        return f"http://{self.layout.place('control-1').host}:{self.layout.control().ports['operator']}"
 
     @property
     def endpoint(self):
-        return f"http://{HOST}:{self.layout.port}"
+        return f"http://{self.layout.place('router-1').host}:{self.layout.port}"
 
     def token(self):
         return self.layout.operator_token.read_text(encoding="ascii").strip()

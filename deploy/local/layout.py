@@ -20,6 +20,15 @@ MEMDS = {1: 10, 2: 16}  # number of the instance: offset of its ports
 
 
 @dataclass
+class Place:
+    """Where a process runs, when that is not this machine's loopback."""
+
+    host: str = HOST
+    prefix: list = field(default_factory=list)       # words before its command
+    environment: dict = field(default_factory=dict)  # on top of ours
+
+
+@dataclass
 class Process:
     """One row of fleet.json, before it has a pid."""
 
@@ -29,23 +38,28 @@ class Process:
     arguments: list = field(default_factory=list)
     zone: str = ""
     data_dir: str = ""
+    place: Place = field(default_factory=Place)
 
     @property
     def admin_url(self):
-        return f"http://{HOST}:{self.ports['admin']}" if "admin" in self.ports else ""
+        return f"http://{self.place.host}:{self.ports['admin']}" if "admin" in self.ports else ""
 
 
 class Layout:
     """Where everything of one fleet is. `home` and `port` are SLUICE_HOME and SLUICE_PORT; each node has `loops` loops and, beside
-    the usual ones, `node_settings`; so does control."""
+    the usual ones, `node_settings`; so does control. `places`: of processes, by name; whoever is not in it is on loopback."""
 
-    def __init__(self, home, port, binaries, loops=1, node_settings=(), control_settings=()):
+    def __init__(self, home, port, binaries, loops=1, node_settings=(), control_settings=(), places=None):
         self.home = Path(home)
         self.port = port
         self.binaries = Path(binaries)
         self.loops = loops
         self.node_settings = node_settings
         self.control_settings = control_settings
+        self.places = places or {}
+
+    def place(self, name):
+        return self.places.get(name) or Place()
 
     def path(self, *parts):
         return self.home.joinpath(*parts)
@@ -73,7 +87,11 @@ class Layout:
 
     @property
     def memds_addresses(self):
-        return ",".join(f"{HOST}:{self.port + offset}" for offset in MEMDS.values())
+        return ",".join(f"{self.place(f'memds-{n}').host}:{self.port + offset}" for n, offset in MEMDS.items())
+
+    @property
+    def control_address(self):
+        return f"{self.place('control-1').host}:{self.port + 12}"
 
     def control(self):
         ports = {"data": self.port + 12, "admin": self.port + 13, "operator": self.port + 14}
@@ -98,7 +116,7 @@ class Layout:
         ports = {"data": base, "admin": base + self.loops}
         zone = zone or ZONES[(number - 1) % len(ZONES)]
         return self._daemon(f"node-{number}", "node", ports, zone, [
-            "--control", f"{HOST}:{self.port + 12}",
+            "--control", self.control_address,
             "--memds", self.memds_addresses,
             "--zone", zone,
             "--loops", str(self.loops),
@@ -109,7 +127,7 @@ class Layout:
         ports = {"data": self.port, "admin": self.port + number}
         zone = ZONES[(number - 1) % len(ZONES)]
         return self._daemon(f"router-{number}", "router", ports, zone, [
-            "--control", f"{HOST}:{self.port + 12}",
+            "--control", self.control_address,
             "--memds", self.memds_addresses,
             "--region", REGION,
             "--zone", zone,
@@ -122,13 +140,15 @@ class Layout:
 
     def _daemon(self, name, role, ports, zone, more):
         data_dir = self.path("data", name)
+        place = self.place(name)
         arguments = [str(self.binaries / f"sluice-{role}"),
                      "--name", name,
-                     "--host", HOST,
+                     "--host", place.host,
+                     "--admin-host", place.host,
                      "--port", str(ports["data"]),
                      "--admin-port", str(ports["admin"]),
                      "--data-dir", str(data_dir),
                      "--cluster-id", str(self.cluster_id()),
                      *([] if role == "node" else ["--cluster-key-file", str(self.cluster_key)]),
                      *more]
-        return Process(name, role, ports, arguments, zone, str(data_dir))
+        return Process(name, role, ports, arguments, zone, str(data_dir), place)
