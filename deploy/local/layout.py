@@ -12,6 +12,8 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 ZONES = ("zone-a", "zone-b", "zone-c")
 LOOPS_MAX = 7  # of a node, here
+PORTS = 100  # of a fleet
+NODES_AT = 20
 # A node's settings, for loads that are to meet the limits of the machine and not those of a partition.
 NO_CAPS = ("--partition-read-units", "0", "--partition-write-units", "0")
 MEMDS = {1: 10, 2: 16}  # number of the instance: offset of its ports
@@ -45,14 +47,15 @@ class Process:
 
 class Layout:
     """Where everything of one fleet is. `home` and `port` are SLUICE_HOME and SLUICE_PORT; each node has `loops` loops and, beside
-    the usual ones, `node_settings`. `places`: of processes, by name; whoever is not in it is on loopback."""
+    the usual ones, `node_settings`; so does control. `places`: of processes, by name; whoever is not in it is on loopback."""
 
-    def __init__(self, home, port, binaries, loops=1, node_settings=(), places=None):
+    def __init__(self, home, port, binaries, loops=1, node_settings=(), control_settings=(), places=None):
         self.home = Path(home)
         self.port = port
         self.binaries = Path(binaries)
         self.loops = loops
         self.node_settings = node_settings
+        self.control_settings = control_settings
         self.places = places or {}
 
     def place(self, name):
@@ -99,13 +102,19 @@ class Layout:
             "--database", f"host={socket_dir} port={self.port + 15} user=sluice dbname=sluice",
             "--memds", self.memds_addresses,
             "--region", REGION,
+            *self.control_settings,
         ])
 
-    def node(self, number):
-        """Nodes are numbered from 1."""
-        base = self.port + 20 + (self.loops + 1) * (number - 1)
+    @property
+    def nodes_max(self):
+        """As many have ports before the next fleet's."""
+        return (PORTS - NODES_AT) // (self.loops + 1)
+
+    def node(self, number, zone=None):
+        """Nodes are numbered from 1; without a zone of its own each is in the next one."""
+        base = self.port + NODES_AT + (self.loops + 1) * (number - 1)
         ports = {"data": base, "admin": base + self.loops}
-        zone = ZONES[(number - 1) % len(ZONES)]
+        zone = zone or ZONES[(number - 1) % len(ZONES)]
         return self._daemon(f"node-{number}", "node", ports, zone, [
             "--control", self.control_address,
             "--memds", self.memds_addresses,
