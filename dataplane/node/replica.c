@@ -50,6 +50,7 @@ struct replica *replica_create(struct shard *s, uint64_t group_id, uint64_t repl
     r->apply_retry = (struct loop_timer){.fire = on_apply_retry, .data = r};
     entry_cache_init(&r->entries);
     buffer_init(&r->goal_schema, SCHEMA_BYTES_MAX);
+    split_init(&r->split);
     uint64_t seed;
     random_secret(&seed, sizeof seed);
     const struct group_options options = {
@@ -97,6 +98,7 @@ void replica_destroy(struct replica *r)
     group_destroy(r->group);
     entry_cache_deinit(&r->entries);
     buffer_deinit(&r->goal_schema);
+    split_deinit(&r->split);
     store_batch_destroy(r->batch);
     free_range(r);
     memory_free(r);

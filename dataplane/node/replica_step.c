@@ -31,7 +31,7 @@ static void on_persisted(void *cookie, enum err err)
         return;
     }
     if (r->state == REPLICA_CREATING && !s->is_closing)
-        replica_created(r);
+        r->split.parent_group != 0 ? split_child_durable(r) : replica_created(r);
     struct group_update update;
     if (r->state == REPLICA_ACTIVE)
         (void)replica_step(r, &event, &update); /* an error only says that the term has moved on */
@@ -302,8 +302,11 @@ void replica_on_frame(struct shard *s, struct wire_call call, const struct frame
     }
     message.entries = entries;
     struct replica *r = replica_find(s, group_id);
-    if (r == NULL || r->state != REPLICA_ACTIVE)
-        return; /* not created yet, or gone: the sender repeats what matters */
+    if (r == NULL || r->state != REPLICA_ACTIVE) { /* not created yet, or gone: the sender repeats what matters */
+        if (s->births > 0)
+            early_frames_keep(&s->early, group_id, frame);
+        return;
+    }
     struct group_event event = {.kind = GROUP_EVENT_MESSAGE, .message = &message};
     struct group_update update;
     if (replica_step(r, &event, &update) == ERR_INVALID)

@@ -47,6 +47,9 @@ static void shorten_log(struct replica *r, uint64_t generation)
     uint64_t first = wal_group_index_from(r->log, generation);
     if (first > r->checkpoint_index + 1)
         first = r->checkpoint_index + 1;
+    uint64_t split_index = group_status(r->group).split_index;
+    if (split_index != 0 && first > split_index)
+        first = split_index; /* who lags has it from here */
     uint64_t previous_term;
     if (first <= group_status(r->group).first_index ||
         !group_entry_term(r->group, first - 1, &previous_term) ||

@@ -1,0 +1,67 @@
+#include "dataplane/node/early_frames.h"
+
+#include "base/memory.h"
+
+enum { FRAMES_MAX = 64, FRAME_BYTES_MAX = 16 * 1024 };
+
+struct early_frame {
+    struct early_frame *next;
+    uint64_t group_id;
+    size_t header_bytes;
+    size_t payload_bytes;
+    uint8_t bytes[];
+};
+
+void early_frames_keep(struct early_frames *early, uint64_t group_id, const struct frame *frame)
+{
+    size_t bytes = frame->header.length + frame->payload.length;
+    if (early->count == FRAMES_MAX || bytes > FRAME_BYTES_MAX)
+        return;
+    struct early_frame *kept = memory_alloc(sizeof *kept + bytes);
+    if (kept == NULL)
+        return;
+    *kept = (struct early_frame){.group_id = group_id,
+                                 .header_bytes = frame->header.length,
+                                 .payload_bytes = frame->payload.length};
+    memcpy(kept->bytes, frame->header.data, frame->header.length);
+    if (frame->payload.length > 0)
+        memcpy(kept->bytes + frame->header.length, frame->payload.data, frame->payload.length);
+    struct early_frame **link = &early->first;
+    while (*link != NULL)
+        link = &(*link)->next;
+    *link = kept;
+    early->count++;
+}
+
+struct early_frame *early_frames_take(struct early_frames *early, uint64_t group_id)
+{
+    struct early_frame **link = &early->first;
+    while (*link != NULL && (*link)->group_id != group_id)
+        link = &(*link)->next;
+    struct early_frame *frame = *link;
+    if (frame == NULL)
+        return NULL;
+    *link = frame->next;
+    early->count--;
+    return frame;
+}
+
+struct slice early_frame_header(const struct early_frame *frame)
+{
+    return slice_make(frame->bytes, frame->header_bytes);
+}
+
+struct slice early_frame_payload(const struct early_frame *frame)
+{
+    return slice_make(frame->bytes + frame->header_bytes, frame->payload_bytes);
+}
+
+void early_frames_clear(struct early_frames *early)
+{
+    while (early->first != NULL) {
+        struct early_frame *frame = early->first;
+        early->first = frame->next;
+        memory_free(frame);
+    }
+    early->count = 0;
+}
