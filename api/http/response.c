@@ -79,10 +79,8 @@ static void choose_type(const struct http_request *r, const struct http_response
         return;
     if (type.length == 0) {
         struct slice asked = http_request_header(r, "content-type");
-        const uint8_t *parameters = asked.length > 0 ? memchr(asked.data, ';', asked.length) : NULL;
-        if (parameters != NULL)
-            asked.length = (size_t)(parameters - asked.data);
-        type = slice_equal_string(asked, JSON) ? asked : SLICE_LITERAL(JSON_1_0);
+        asked = slice_trim(slice_split(&asked, ';'));
+        type = slice_is_word(asked, JSON) ? SLICE_LITERAL(JSON) : SLICE_LITERAL(JSON_1_0);
     }
     snprintf(to, TYPE_BYTES, "%.*s", SLICE_PRINTF(type));
 }

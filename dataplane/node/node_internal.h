@@ -21,6 +21,7 @@
 #include "dataplane/partition/partition.h"
 #include "dataplane/proto/dataplane.pb-c.h"
 #include "dataplane/replication/group.h"
+#include "dataplane/replication/membership_plan.h"
 #include "dataplane/store/store.h"
 
 /* A request that waits for an entry to be applied, or for its term to be lost. */
@@ -44,6 +45,13 @@ enum replica_state {
     REPLICA_REMOVING,    /* tombstone and drop are under way */
 };
 
+/* Where a log replica's log begins, as it told its leader. */
+struct log_start {
+    uint64_t replica_id;
+    uint64_t first_index;
+};
+enum { LOG_STARTS_MAX = 4 };
+
 struct replica {
     struct shard *shard;
     uint64_t group_id;
@@ -64,6 +72,13 @@ struct replica {
     uint64_t preferred_epoch; /* in which the preferred one's node supports us; 0 = it does not */
     uint64_t preferred_since_us;
 
+    struct member wanted[MEMBERS_MAX]; /* what control wants the membership to become; none: as it is */
+    uint32_t wanted_count;
+    uint64_t wanted_version;
+    struct log_start log_starts[LOG_STARTS_MAX]; /* leader */
+    uint32_t next_log_start;
+    uint64_t kept_index; /* log replica: all living storage voters have what is up to here */
+
     struct group *group;
     struct partition *partition;
     struct wal_group *log;
@@ -80,13 +95,15 @@ struct replica {
     struct loop_timer wake;
     struct loop_task work; /* flush what was proposed, apply what is committed */
     struct loop_timer apply_retry;
+    struct loop_timer membership_check;
     bool has_unflushed_proposals;
     uint32_t log_reads_in_flight;
     uint32_t pool_reads_in_flight;
 
     struct replica_split split;
     struct partition_size reported_size;
-    bool is_unreported; /* its report has changed: it is in the shard's list */
+    uint64_t reported_membership; /* its version */
+    bool is_unreported;           /* its report has changed: it is in the shard's list */
     struct replica *next_unreported;
     uint64_t published_term;
     UT_hash_handle hh;
@@ -142,6 +159,8 @@ struct report {
     uint32_t role;
     uint64_t term;
     uint64_t membership_version;
+    struct member members[MEMBERS_MAX]; /* of a leader */
+    uint32_t member_count;
     uint64_t applied_index;
     uint64_t schema_version;
     struct partition_size size;
@@ -286,6 +305,19 @@ void replica_lose_term(struct replica *r);
 /* After a restart: replay into the partition what the store has and the checkpoint has not. */
 enum err replica_replay(struct replica *r, const struct store_applied *stored) MUST_CHECK;
 
+/* ---- replica_membership.c ---- */
+/* What its goal says of the membership. */
+void replica_take_wanted(struct replica *r, const Sluice__Controlplane__ReplicaGoal *goal);
+/* Leader: the next step towards it, if one can be taken now. */
+void replica_drive_membership(struct replica *r);
+/* What came beside a message (dataplane.proto): where the sender's log begins, how far all have the log; 0: not said. */
+void replica_note_log_bounds(struct replica *r, uint64_t from_replica, uint64_t first_index,
+                             uint64_t kept_index);
+/* Leader: up to here all living storage voters have the log. */
+uint64_t replica_kept_index(struct replica *r);
+/* Entries up to here are needed by nobody who cannot have them elsewhere. */
+uint64_t replica_spare_index(const struct replica *r);
+
 /* ---- request_read.c, request_scan.c, request_write.c ---- */
 /* Whether reads may be answered from this replica now. */
 bool request_may_serve(struct replica *r, bool is_strong);
@@ -330,6 +362,8 @@ void replica_created(struct replica *r);
 void replica_confirm(struct replica *r, uint64_t creation_id);
 
 /* ---- shard_goals.c ---- */
+/* Its tombstone, then its rows go, then it is reported gone. false: not now. */
+bool replica_remove(struct replica *r);
 /* Take up the goals of this shard's groups, and all nodes' addresses. false: not all of them; they come again. */
 bool shard_take_goals(struct shard *s, const Sluice__Controlplane__NodeGoals *goals);
 

@@ -21,6 +21,11 @@ static void on_apply_retry(struct loop_timer *timer)
     replica_apply(timer->data);
 }
 
+static void on_membership_check(struct loop_timer *timer)
+{
+    replica_drive_membership(timer->data);
+}
+
 static void on_work(struct loop_task *task)
 {
     struct replica *r = task->data;
@@ -48,6 +53,7 @@ struct replica *replica_create(struct shard *s, uint64_t group_id, uint64_t repl
     r->wake = (struct loop_timer){.fire = on_wake, .data = r};
     r->work = (struct loop_task){.run = on_work, .data = r};
     r->apply_retry = (struct loop_timer){.fire = on_apply_retry, .data = r};
+    r->membership_check = (struct loop_timer){.fire = on_membership_check, .data = r};
     entry_cache_init(&r->entries);
     buffer_init(&r->goal_schema, SCHEMA_BYTES_MAX);
     split_init(&r->split);
@@ -90,6 +96,7 @@ void replica_destroy(struct replica *r)
     ASSERT(r->pool_reads_in_flight == 0 && r->log_reads_in_flight == 0 && r->waits == NULL);
     loop_timer_stop(s->loop, &r->wake);
     loop_timer_stop(s->loop, &r->apply_retry);
+    loop_timer_stop(s->loop, &r->membership_check);
     loop_undefer(s->loop, &r->work);
     replica_unreport(r);
     HASH_DEL(s->replicas, r);
@@ -127,6 +134,7 @@ void replica_stop(struct replica *r, enum replica_state state)
     r->state = state;
     loop_timer_stop(s->loop, &r->wake);
     loop_timer_stop(s->loop, &r->apply_retry);
+    loop_timer_stop(s->loop, &r->membership_check);
     loop_undefer(s->loop, &r->work);
 }
 

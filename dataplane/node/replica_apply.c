@@ -213,6 +213,7 @@ static void begin_lead(struct replica *r)
         metric_set(&s->metrics.groups_led, metric_value(&s->metrics.groups_led) + 1);
         publisher_mark(s->publisher, r->group_id);
         replica_report(r);
+        replica_drive_membership(r);
     }
     if (r->is_leading)
         propose_schema(r);
@@ -281,11 +282,32 @@ bool replica_checkpoint(struct replica *r)
     return write_batch(r);
 }
 
+/* The membership that counts for others is the committed one. */
+static void report_membership(struct replica *r)
+{
+    if (r->is_leading && group_membership_committed(r->group)->version != r->reported_membership)
+        replica_report(r);
+}
+
+/* A log replica has no rows: what is committed is applied. */
+static void pass_over(struct replica *r)
+{
+    struct group_event event = {.kind = GROUP_EVENT_APPLIED, .index = r->commit_index};
+    struct group_update update;
+    if (group_status(r->group).applied_index < r->commit_index)
+        (void)replica_step(r, &event, &update); /* cannot be refused */
+    entry_cache_trim(&r->entries, r->commit_index, CACHE_BYTES_MAX);
+}
+
 void replica_apply(struct replica *r)
 {
     struct shard *s = r->shard;
     if (r->state != REPLICA_ACTIVE)
         return;
+    if (r->kind == MEMBER_LOG) {
+        pass_over(r);
+        return;
+    }
     if (!has_batch_memory(r)) {
         retry_soon(r);
         return;
@@ -297,6 +319,7 @@ void replica_apply(struct replica *r)
         return;
     answer_applied(r);
     begin_lead(r);
+    report_membership(r);
     split_on_applied(r);
     if (r->commit_index <= partition_applied_index(r->partition))
         return;

@@ -139,6 +139,9 @@ static void on_leader_check(struct loop_timer *timer)
             continue;
         replica_report_size(r);
         split_check(r);
+        replica_drive_membership(r);
+        if (r->state != REPLICA_ACTIVE)
+            continue;
         if (wants_to_hand_over(r))
             hand_over(r, r->leader_preference);
     }

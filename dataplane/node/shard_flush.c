@@ -41,12 +41,13 @@ static void note_checkpoint(struct shard *s, const struct flushed_group *flushed
         r->checkpoint_index = flushed->index;
 }
 
-/* Let go of entries that the durable checkpoint covers and that lie before segment `generation`. */
+/* Let go of entries that nobody needs from here and that lie before segment `generation`. */
 static void shorten_log(struct replica *r, uint64_t generation)
 {
     uint64_t first = wal_group_index_from(r->log, generation);
-    if (first > r->checkpoint_index + 1)
-        first = r->checkpoint_index + 1;
+    uint64_t spare = replica_spare_index(r);
+    if (first > spare + 1)
+        first = spare + 1;
     uint64_t split_index = group_status(r->group).split_index;
     if (split_index != 0 && first > split_index)
         first = split_index; /* who lags has it from here */

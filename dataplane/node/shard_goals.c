@@ -80,7 +80,7 @@ static void on_tombstone(void *cookie, enum err err)
         node_fail(s->node, "log", err);
 }
 
-static bool begin_removal(struct replica *r)
+bool replica_remove(struct replica *r)
 {
     struct shard *s = r->shard;
     struct removal *removal = memory_zalloc(sizeof *removal);
@@ -139,7 +139,7 @@ static bool take_goal(struct shard *s, const Sluice__Controlplane__ReplicaGoal *
         }
         if (r->state == REPLICA_REMOVING)
             return true;
-        return r->state != REPLICA_CREATING && begin_removal(r);
+        return r->state != REPLICA_CREATING && replica_remove(r);
     }
     if (r != NULL && r->replica_id != goal->replica_id)
         return false; /* the old one must go first */
@@ -149,10 +149,10 @@ static bool take_goal(struct shard *s, const Sluice__Controlplane__ReplicaGoal *
     if (r == NULL)
         return true;
     replica_confirm(r, goal->creation_id);
-    if (!take_schema(r, goal))
-        return false;
+    bool is_taken = take_schema(r, goal);
+    replica_take_wanted(r, goal);
     split_take_order(r, goal);
-    return true;
+    return is_taken;
 }
 
 static void take_node(struct shard *s, const Sluice__Controlplane__MemberGoal *m)

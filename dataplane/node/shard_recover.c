@@ -147,7 +147,7 @@ static enum err on_entry(struct replica *r, const struct segment_record *record)
     TRY(group_restore_entry(r->group, record->index, record->term, record->body));
     if (record->index < group_status(r->group).first_index)
         return ERR_OK; /* void: a later start of the log was read already */
-    if (record->index <= r->checkpoint_index) {
+    if (record->index <= r->checkpoint_index || r->kind == MEMBER_LOG) {
         entry_cache_truncate(&r->entries, record->index);
         return ERR_OK;
     }
@@ -232,9 +232,12 @@ static enum err restart(struct replica *r)
         replica_created(r);
         return ERR_OK;
     }
-    if (group_status(r->group).term == 0)
+    if (group_status(r->group).term == 0 && applied.index > 0)
         return ERR_OK; /* restart_late */
-    err = replica_replay(r, &applied);
+    if (r->kind == MEMBER_LOG) /* it has nothing but its log */
+        applied = (struct store_applied){.index = group_status(r->group).first_index - 1};
+    else
+        err = replica_replay(r, &applied);
     if (err == ERR_OK)
         err = group_start(r->group, applied.index, applied.term, clock_boot_us());
     if (err == ERR_CORRUPT) {

@@ -36,17 +36,21 @@ static uint32_t role_of(const struct replica *r)
 
 static struct report report_of(const struct replica *r)
 {
-    return (struct report){
+    const struct membership *membership = group_membership_committed(r->group);
+    struct report report = {
         .key = {.group_id = r->group_id, .replica_id = r->replica_id},
         .role = role_of(r),
         .term = group_status(r->group).term,
-        .membership_version = group_membership(r->group)->version,
-        .applied_index = partition_applied_index(r->partition),
+        .membership_version = membership->version,
+        .applied_index = group_status(r->group).applied_index,
         .schema_version = partition_schema_version(r->partition),
         .size = partition_size(r->partition),
         .range_epoch = r->range_epoch,
         .creation_id = r->creation_id,
     };
+    for (; r->is_leading && report.member_count < membership->count; report.member_count++)
+        report.members[report.member_count] = membership->members[report.member_count];
+    return report;
 }
 
 void replica_report(struct replica *r)
@@ -104,6 +108,7 @@ static void fill(struct shard *s, struct reports_message *message)
     for (; s->unreported != NULL; s->unreported = s->unreported->next_unreported) {
         s->unreported->is_unreported = false;
         s->unreported->reported_size = partition_size(s->unreported->partition);
+        s->unreported->reported_membership = group_membership_committed(s->unreported->group)->version;
         message->reports[message->count++] = report_of(s->unreported);
     }
     for (const struct removed_replica *gone = s->removed; gone != NULL; gone = gone->next)
@@ -242,6 +247,24 @@ void node_forget_reports(struct node *n)
         forget(n, n->reports);
 }
 
+static bool add_members(const struct report *from, Sluice__Controlplane__ReplicaReport *to,
+                        struct arena *arena)
+{
+    to->members = arena_alloc(arena, from->member_count * sizeof *to->members);
+    for (uint32_t i = 0; to->members != NULL && i < from->member_count; i++) {
+        Sluice__Controlplane__ReportedMember *m = arena_alloc(arena, sizeof *m);
+        if (m == NULL)
+            return false;
+        sluice__controlplane__reported_member__init(m);
+        m->replica_id = from->members[i].replica_id;
+        m->node_id = from->members[i].node_id;
+        m->kind = (uint32_t)from->members[i].kind;
+        m->is_learner = from->members[i].role == MEMBER_LEARNER;
+        to->members[to->n_members++] = m;
+    }
+    return from->member_count == to->n_members;
+}
+
 static Sluice__Controlplane__ReplicaReport *to_message(const struct report *from, struct arena *arena)
 {
     Sluice__Controlplane__ReplicaReport *to = arena_alloc(arena, sizeof *to);
@@ -259,7 +282,7 @@ static Sluice__Controlplane__ReplicaReport *to_message(const struct report *from
     to->item_bytes = from->size.item_bytes;
     to->range_epoch = from->range_epoch;
     to->creation_id = from->creation_id;
-    return to;
+    return add_members(from, to, arena) ? to : NULL;
 }
 
 void node_fill_report(uint64_t since_version, Sluice__Controlplane__NodeHeartbeat *heartbeat,

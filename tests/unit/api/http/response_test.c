@@ -262,6 +262,7 @@ static void the_type_is_the_requests(void **state)
         {"application/json", "application/json\r\n"},
         {"application/json; charset=utf-8", "application/json\r\n"},
         {"application/json;", "application/json\r\n"},
+        {"Application/JSON ; charset=utf-8", "application/json\r\n"},
         {"application/jsonp", "application/x-amz-json-1.0\r\n"},
         {"application/x-amz-json-1.0", "application/x-amz-json-1.0\r\n"},
         {"application/x-amz-json-1.0; charset=utf-8", "application/x-amz-json-1.0\r\n"},
