@@ -7,12 +7,15 @@ enum { FRAMES_MAX = 64, FRAME_BYTES_MAX = 16 * 1024 };
 struct early_frame {
     struct early_frame *next;
     uint64_t group_id;
+    uint32_t from_node;
+    uint16_t type;
     size_t header_bytes;
     size_t payload_bytes;
     uint8_t bytes[];
 };
 
-void early_frames_keep(struct early_frames *early, uint64_t group_id, const struct frame *frame)
+void early_frames_keep(struct early_frames *early, uint64_t group_id, uint32_t from_node,
+                       const struct frame *frame)
 {
     size_t bytes = frame->header.length + frame->payload.length;
     if (early->count == FRAMES_MAX || bytes > FRAME_BYTES_MAX)
@@ -21,6 +24,8 @@ void early_frames_keep(struct early_frames *early, uint64_t group_id, const stru
     if (kept == NULL)
         return;
     *kept = (struct early_frame){.group_id = group_id,
+                                 .from_node = from_node,
+                                 .type = frame->type,
                                  .header_bytes = frame->header.length,
                                  .payload_bytes = frame->payload.length};
     memcpy(kept->bytes, frame->header.data, frame->header.length);
@@ -46,14 +51,17 @@ struct early_frame *early_frames_take(struct early_frames *early, uint64_t group
     return frame;
 }
 
-struct slice early_frame_header(const struct early_frame *frame)
+struct frame early_frame_view(const struct early_frame *frame)
 {
-    return slice_make(frame->bytes, frame->header_bytes);
+    return (struct frame){.type = frame->type,
+                          .flags = FRAME_ONE_WAY,
+                          .header = slice_make(frame->bytes, frame->header_bytes),
+                          .payload = slice_make(frame->bytes + frame->header_bytes, frame->payload_bytes)};
 }
 
-struct slice early_frame_payload(const struct early_frame *frame)
+uint32_t early_frame_from(const struct early_frame *frame)
 {
-    return slice_make(frame->bytes + frame->header_bytes, frame->payload_bytes);
+    return frame->from_node;
 }
 
 void early_frames_clear(struct early_frames *early)

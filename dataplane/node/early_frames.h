@@ -14,9 +14,10 @@ struct early_frames {
 };
 
 /* Copy a frame for a group that is not here yet. */
-void early_frames_keep(struct early_frames *early, uint64_t group_id, const struct frame *frame);
+void early_frames_keep(struct early_frames *early, uint64_t group_id, uint32_t from_node,
+                       const struct frame *frame);
 /* The oldest one for the group, out of the line; NULL: none. To be freed (memory_free). */
 struct early_frame *early_frames_take(struct early_frames *early, uint64_t group_id);
-struct slice early_frame_header(const struct early_frame *frame);
-struct slice early_frame_payload(const struct early_frame *frame);
+struct frame early_frame_view(const struct early_frame *frame);
+uint32_t early_frame_from(const struct early_frame *frame);
 void early_frames_clear(struct early_frames *early);

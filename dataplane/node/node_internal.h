@@ -103,7 +103,8 @@ struct replica {
     struct replica_split split;
     struct partition_size reported_size;
     uint64_t reported_membership; /* its version */
-    bool is_unreported;           /* its report has changed: it is in the shard's list */
+    bool is_reported_settled;
+    bool is_unreported; /* its report has changed: it is in the shard's list */
     struct replica *next_unreported;
     uint64_t published_term;
     UT_hash_handle hh;
@@ -166,7 +167,9 @@ struct report {
     struct partition_size size;
     uint64_t range_epoch;
     uint64_t creation_id;
-    uint64_t version; /* node.report_version when it last changed */
+    bool is_settled;
+    struct report_split *split; /* memory_free; NULL: nothing to say of one */
+    uint64_t version;           /* node.report_version when it last changed */
     UT_hash_handle hh;
 };
 
@@ -287,8 +290,8 @@ void replica_tick(struct replica *r);
 /* Write what an update wants on disk (group_bootstrap's, outside of a step). */
 enum err replica_persist(struct replica *r, const struct group_persist *persist) MUST_CHECK;
 void replica_on_frame(struct shard *s, struct wire_call call, const struct frame *frame);
-/* A message that a peer has sent, decoded again: it came before its group was here. */
-void replica_on_early_frame(struct shard *s, const struct early_frame *frame);
+/* The same from a node whose word it is; 0: it is nobody's. */
+void replica_take_frame(struct shard *s, uint32_t from_node, const struct frame *frame);
 /* The gates of the core, with the node's support as it is now. */
 bool replica_can_serve_strong(struct replica *r);
 bool replica_can_serve_eventual(struct replica *r);
@@ -402,9 +405,21 @@ void split_check(struct replica *r);
 /* Whatever is under way ends soon: the replica does not lead any more, is split, or going. */
 void split_give_up(struct replica *r);
 
+/* ---- split_report.c: what control hears of splits ---- */
+struct report_split;
+/* NULL when there is nothing to say; to be freed. ERR_NO_MEMORY */
+enum err split_report_create(const struct replica *r, struct report_split **ret_report) MUST_CHECK;
+void split_report_fill(const struct report_split *from, Sluice__Controlplane__ReplicaReport *to,
+                       struct arena *arena);
+/* A leader: each storage voter has acknowledged an entry of this group's own. */
+bool split_is_settled(const struct replica *r);
+
 /* ---- split_birth.c: what a split makes ---- */
 /* The split was applied to the core, as the entry of that term: the children's rows go into the replica's batch. */
 void split_add_children(struct replica *parent, uint64_t term);
+/* A log replica applies nothing: keep the split of its log (body: with its type), and bear when it is committed. */
+void split_keep_entry(struct replica *r, uint64_t index, struct slice body);
+void split_on_passed(struct replica *r);
 /* Begin the birth, when the split is in the store and it is not begun. */
 void split_on_applied(struct replica *parent);
 /* The child's first hard state is durable: it acts. */
@@ -420,6 +435,8 @@ bool split_is_waiting(struct shard *s, uint64_t group_id, struct slice start, st
 bool split_keeps_rows(const struct replica *r);
 /* The acting replica here that has the key since the split of `parent`, or NULL. */
 struct replica *split_child_of(struct replica *parent, struct slice key);
+/* The one that has the keys right before `end`. */
+struct replica *split_child_before(struct replica *parent, struct slice end);
 
 /* ---- shard_flush.c ---- */
 void shard_flush_start(struct shard *s);

@@ -296,6 +296,7 @@ static void pass_over(struct replica *r)
     struct group_update update;
     if (group_status(r->group).applied_index < r->commit_index)
         (void)replica_step(r, &event, &update); /* cannot be refused */
+    split_on_passed(r);
     entry_cache_trim(&r->entries, r->commit_index, CACHE_BYTES_MAX);
 }
 

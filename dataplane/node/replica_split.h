@@ -34,4 +34,7 @@ struct replica_split {
     /* Anyone's. */
     enum split_birth birth;
     uint64_t parent_group; /* born of it; 0: of no group that is still here */
+    /* A log replica's: the split in its log, perhaps not committed. */
+    struct buffer entry;
+    uint64_t entry_index;
 };

@@ -147,6 +147,8 @@ static enum err on_entry(struct replica *r, const struct segment_record *record)
     TRY(group_restore_entry(r->group, record->index, record->term, record->body));
     if (record->index < group_status(r->group).first_index)
         return ERR_OK; /* void: a later start of the log was read already */
+    if (r->kind == MEMBER_LOG && record->body.length > 0 && record->body.data[0] == ENTRY_SPLIT)
+        split_keep_entry(r, record->index, record->body);
     if (record->index <= r->checkpoint_index || r->kind == MEMBER_LOG) {
         entry_cache_truncate(&r->entries, record->index);
         return ERR_OK;

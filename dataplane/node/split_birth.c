@@ -20,9 +20,15 @@ struct birth {
     enum err err;
 };
 
+/* The split that is applied here; of a log replica, the one in its log. */
 static bool split_of(const struct replica *parent, uint64_t *ret_index, struct split_entry *ret_entry)
 {
-    return partition_split(parent->partition, ret_index, ret_entry);
+    if (parent->kind == MEMBER_STORAGE)
+        return partition_split(parent->partition, ret_index, ret_entry);
+    const struct replica_split *split = &parent->split;
+    *ret_index = split->entry_index;
+    return split->entry.length > 0 && group_status(parent->group).split_index == split->entry_index &&
+           split_entry_decode(buffer_view(&split->entry), ret_entry) == ERR_OK;
 }
 
 static struct slice child_start(const struct replica *parent, const struct split_entry *entry,
@@ -39,19 +45,25 @@ static struct slice child_end(const struct replica *parent, const struct split_e
 
 /* ---- in the batch that applies the split ---- */
 
+static void add_child_checkpoint(struct replica *parent, enum partition_side side,
+                                 struct store_applied *applied, uint64_t group_id)
+{
+    struct buffer *scratch = &parent->shard->scratch;
+    struct partition_size size = partition_child_size(parent->partition, side);
+    applied->item_count = size.item_count;
+    applied->item_bytes = size.item_bytes;
+    buffer_clear(scratch);
+    partition_encode_child(parent->partition, side, scratch);
+    store_batch_put_meta(parent->batch, group_id, slice_from_string(NODE_META_CHECKPOINT),
+                         buffer_view(scratch));
+}
+
 static bool add_child(struct replica *parent, const struct split_entry *entry, uint64_t index, uint64_t term,
                       enum partition_side side)
 {
     struct shard *s = parent->shard;
     uint64_t group_id = entry->group_ids[side];
-    struct partition_size size = partition_child_size(parent->partition, side);
-    const struct store_applied applied = {
-        .replica_id = parent->replica_id,
-        .index = index,
-        .term = term,
-        .item_count = size.item_count,
-        .item_bytes = size.item_bytes,
-    };
+    struct store_applied applied = {.replica_id = parent->replica_id, .index = index, .term = term};
     const struct replica_row row = {
         .replica_id = parent->replica_id,
         .creation_id = parent->creation_id,
@@ -62,12 +74,11 @@ static bool add_child(struct replica *parent, const struct split_entry *entry, u
     };
     buffer_clear(&s->scratch);
     replica_row_encode(&row, &s->scratch);
-    store_batch_put_meta(parent->batch, group_id, slice_from_string(NODE_META_REPLICA), buffer_view(&s->scratch));
-    bool is_whole = !buffer_has_failed(&s->scratch);
-    buffer_clear(&s->scratch);
-    partition_encode_child(parent->partition, side, &s->scratch);
-    store_batch_put_meta(parent->batch, group_id, slice_from_string(NODE_META_CHECKPOINT),
+    store_batch_put_meta(parent->batch, group_id, slice_from_string(NODE_META_REPLICA),
                          buffer_view(&s->scratch));
+    bool is_whole = !buffer_has_failed(&s->scratch);
+    if (parent->kind == MEMBER_STORAGE)
+        add_child_checkpoint(parent, side, &applied, group_id);
     store_batch_set_applied(parent->batch, group_id, &applied);
     return is_whole && !buffer_has_failed(&s->scratch);
 }
@@ -119,6 +130,8 @@ static enum err fill_child(struct replica *child, const struct replica *parent, 
     child->leader_preference = parent->leader_preference;
     TRY(replica_set_range(child, child_start(parent, &entry, side), child_end(parent, &entry, side),
                           entry.range_epoch));
+    if (child->kind != MEMBER_STORAGE)
+        return ERR_OK;
     buffer_clear(&s->scratch);
     partition_encode_child(parent->partition, side, &s->scratch);
     if (buffer_has_failed(&s->scratch))
@@ -160,7 +173,16 @@ static enum err bear(struct replica *parent, enum partition_side side)
         return ERR_NO_MEMORY;
     child->log = log;
     TRY(fill_child(child, parent, side));
-    return begin_log(child, parent, index, term);
+    TRY(begin_log(child, parent, index, term));
+    s->births++;
+    return ERR_OK;
+}
+
+/* One of the births that are under way: of a parent's flush, of a child's first hard state. */
+static void end_birth(struct shard *s)
+{
+    if (--s->births == 0)
+        early_frames_clear(&s->early);
 }
 
 static void flush_in_pool(uv_work_t *work)
@@ -175,7 +197,6 @@ static void after_flush(uv_work_t *work, int status)
     struct shard *s = birth->shard;
     struct replica *parent = replica_find(s, birth->group_id);
     enum err err = birth->err;
-    s->births--;
     if (!s->is_closing && err == ERR_OK && parent != NULL && parent->replica_id == birth->replica_id &&
         parent->state == REPLICA_ACTIVE) {
         parent->checkpoint_index = birth->checkpoint_index;
@@ -185,23 +206,24 @@ static void after_flush(uv_work_t *work, int status)
         parent->split.birth = SPLIT_BORN;
         replica_report(parent);
     }
+    end_birth(s);
     memory_free(birth);
     if (err != ERR_OK && !s->is_closing)
         node_fail(s->node, "birth of a split's groups", err); /* the next start goes on from the parent */
 }
 
-void split_on_applied(struct replica *parent)
+static void begin_birth(struct replica *parent)
 {
     struct shard *s = parent->shard;
-    if (parent->split.birth != SPLIT_UNBORN || !partition_is_split(parent->partition) || !replica_checkpoint(parent))
-        return; /* or not now: the leader check comes back to it */
     struct birth *birth = memory_zalloc(sizeof *birth);
     if (birth == NULL)
         return;
     *birth = (struct birth){.shard = s,
                             .group_id = parent->group_id,
                             .replica_id = parent->replica_id,
-                            .checkpoint_index = partition_applied_index(parent->partition)};
+                            .checkpoint_index = parent->kind == MEMBER_STORAGE
+                                                    ? partition_applied_index(parent->partition)
+                                                    : parent->checkpoint_index};
     birth->work.data = birth;
     parent->split.birth = SPLIT_BEARING;
     s->births++;
@@ -209,9 +231,57 @@ void split_on_applied(struct replica *parent)
         node_fail(s->node, "pool", ERR_BUSY);
 }
 
+/* What cannot be done now is done by the check that comes each second. */
+void split_on_applied(struct replica *parent)
+{
+    if (parent->split.birth == SPLIT_UNBORN && parent->kind == MEMBER_STORAGE &&
+        partition_is_split(parent->partition) && replica_checkpoint(parent))
+        begin_birth(parent);
+}
+
+/* ---- a log replica's ---- */
+
+void split_keep_entry(struct replica *r, uint64_t index, struct slice body)
+{
+    struct replica_split *split = &r->split;
+    buffer_clear(&split->entry);
+    buffer_append(&split->entry, slice_from(body, 1));
+    split->entry_index = index;
+    if (buffer_has_failed(&split->entry))
+        buffer_clear(&split->entry);
+}
+
+static enum err write_children(struct replica *r)
+{
+    struct shard *s = r->shard;
+    uint64_t term;
+    if (r->batch == NULL && (r->batch = store_batch_create()) == NULL)
+        return ERR_NO_MEMORY;
+    store_batch_clear(r->batch);
+    if (!group_entry_term(r->group, r->split.entry_index, &term))
+        return ERR_NOT_FOUND;
+    split_add_children(r, term);
+    enum err err = store_write(s->store, r->batch);
+    store_batch_clear(r->batch);
+    return err;
+}
+
+void split_on_passed(struct replica *r)
+{
+    uint64_t index = group_status(r->group).split_index;
+    struct split_entry entry;
+    if (r->state != REPLICA_ACTIVE || r->split.birth != SPLIT_UNBORN || !group_is_split(r->group))
+        return;
+    const struct cached_entry *cached = entry_cache_find(&r->entries, index);
+    if (r->split.entry_index != index && cached != NULL)
+        split_keep_entry(r, index, cached->body);
+    if (split_of(r, &index, &entry) && write_children(r) == ERR_OK)
+        begin_birth(r);
+}
+
 /* ---- acting ---- */
 
-void split_child_durable(struct replica *child)
+static void begin_acting(struct replica *child)
 {
     struct shard *s = child->shard;
     const struct replica *parent = replica_find(s, child->split.parent_group);
@@ -221,6 +291,8 @@ void split_child_durable(struct replica *child)
     }
     child->commit_index = group_status(child->group).commit_index;
     child->state = REPLICA_ACTIVE;
+    if (child->kind == MEMBER_LOG)
+        child->checkpoint_index = 0; /* it has none: what it may let go is said elsewhere */
     metric_increment(&s->metrics.children_born);
     replica_report(child);
     replica_tick(child);
@@ -230,7 +302,26 @@ void split_child_durable(struct replica *child)
                                   .replica_id = group_status(parent->group).leader_replica};
     struct group_update update;
     (void)replica_step(child, &inherit, &update); /* nothing to refuse */
-    early_frames_deliver(s, child->group_id);
+}
+
+/* What it was sent meanwhile. */
+static void deliver_early(struct shard *s, uint64_t group_id)
+{
+    struct early_frame *early;
+    while ((early = early_frames_take(&s->early, group_id)) != NULL) {
+        const struct frame frame = early_frame_view(early);
+        replica_take_frame(s, early_frame_from(early), &frame);
+        memory_free(early);
+    }
+}
+
+void split_child_durable(struct replica *child)
+{
+    struct shard *s = child->shard;
+    uint64_t group_id = child->group_id;
+    begin_acting(child);
+    deliver_early(s, group_id);
+    end_birth(s);
 }
 
 /* ---- after a restart ---- */
@@ -264,7 +355,8 @@ static bool overlaps(const struct replica *a, struct slice start, struct slice e
            (end.length == 0 || slice_compare(a->range_start, end) < 0);
 }
 
-bool split_is_waiting(struct shard *s, uint64_t group_id, struct slice start, struct slice end, uint64_t epoch)
+bool split_is_waiting(struct shard *s, uint64_t group_id, struct slice start, struct slice end,
+                      uint64_t epoch)
 {
     for (const struct replica *r = s->replicas; r != NULL; r = r->hh.next)
         if (r->group_id != group_id && r->range_epoch < epoch && r->state == REPLICA_ACTIVE &&
@@ -275,12 +367,20 @@ bool split_is_waiting(struct shard *s, uint64_t group_id, struct slice start, st
 
 bool split_keeps_rows(const struct replica *r)
 {
-    if (partition_is_split(r->partition))
+    if (r->kind == MEMBER_LOG || partition_is_split(r->partition))
         return true;
     for (const struct replica *other = r->shard->replicas; other != NULL; other = other->hh.next)
-        if (other != r && other->range_epoch > r->range_epoch && overlaps(other, r->range_start, r->range_end))
+        if (other != r && other->range_epoch > r->range_epoch &&
+            overlaps(other, r->range_start, r->range_end))
             return true;
     return false;
+}
+
+static struct replica *acting_child(struct replica *parent, const struct split_entry *entry,
+                                    enum partition_side side)
+{
+    struct replica *child = replica_find(parent->shard, entry->group_ids[side]);
+    return child != NULL && child->state == REPLICA_ACTIVE ? child : NULL;
 }
 
 struct replica *split_child_of(struct replica *parent, struct slice key)
@@ -289,7 +389,15 @@ struct replica *split_child_of(struct replica *parent, struct slice key)
     struct split_entry entry;
     if (!split_of(parent, &index, &entry))
         return NULL;
-    struct replica *child =
-        replica_find(parent->shard, entry.group_ids[slice_compare(key, entry.key) < 0 ? 0 : 1]);
-    return child != NULL && child->state == REPLICA_ACTIVE ? child : NULL;
+    return acting_child(parent, &entry, slice_compare(key, entry.key) < 0 ? PARTITION_LEFT : PARTITION_RIGHT);
+}
+
+struct replica *split_child_before(struct replica *parent, struct slice end)
+{
+    uint64_t index;
+    struct split_entry entry;
+    if (!split_of(parent, &index, &entry))
+        return NULL;
+    return acting_child(parent, &entry,
+                        slice_compare(end, entry.key) <= 0 ? PARTITION_LEFT : PARTITION_RIGHT);
 }

@@ -107,7 +107,8 @@ static void end(struct splitting *x)
 static bool is_over(const struct splitting *x)
 {
     const struct replica *r = x->replica;
-    return atomic_load(&x->is_given_up) || x->shard->is_closing || r->state != REPLICA_ACTIVE || !r->is_leading;
+    return atomic_load(&x->is_given_up) || x->shard->is_closing || r->state != REPLICA_ACTIVE ||
+           !r->is_leading;
 }
 
 static void after_walk(struct background_job *job);
@@ -215,7 +216,8 @@ static void flush_in_pool(uv_work_t *work)
 static void after_flush(uv_work_t *work, int status)
 {
     struct splitting *x = work->data;
-    if (is_over(x) || x->err != ERR_OK) { /* a store that cannot flush fails its next birth or checkpoint, too */
+    if (is_over(x) ||
+        x->err != ERR_OK) { /* a store that cannot flush fails its next birth or checkpoint, too */
         end(x);
         return;
     }
@@ -295,16 +297,19 @@ void split_check(struct replica *r)
     struct replica_split *split = &r->split;
     if (r->state != REPLICA_ACTIVE)
         return;
-    if (partition_is_split(r->partition)) {
+    if (r->kind == MEMBER_LOG)
+        split_on_passed(r);
+    else
         split_on_applied(r); /* unless it is done, or on its way */
+    if (group_is_split(r->group))
         return;
-    }
     if (split->under_way != NULL) {
         if (split->under_way->stage == STAGE_PROPOSE && !is_over(split->under_way))
             propose(split->under_way);
         return;
     }
-    if (!r->is_leading || group_status(r->group).split_index != 0 || clock_boot_us() < split->not_before_us)
+    if (!r->is_leading || r->kind != MEMBER_STORAGE || group_status(r->group).split_index != 0 ||
+        clock_boot_us() < split->not_before_us)
         return;
     if (split->is_ordered && split->order_key.length > 0)
         begin_count(r, buffer_view(&split->order_key));
@@ -350,10 +355,12 @@ void split_init(struct replica_split *split)
 {
     buffer_init(&split->order_key, SPLIT_KEY_BYTES_MAX);
     buffer_init(&split->wished_key, SPLIT_KEY_BYTES_MAX);
+    buffer_init(&split->entry, ENTRY_BYTES_MAX);
 }
 
 void split_deinit(struct replica_split *split)
 {
     buffer_deinit(&split->order_key);
     buffer_deinit(&split->wished_key);
+    buffer_deinit(&split->entry);
 }

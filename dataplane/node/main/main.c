@@ -70,7 +70,7 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .log_retention_bytes = s->log_retention_bytes,
         .log_segment_bytes = s->log_segment_bytes,
         .log_sync_interval_us = s->log_sync_interval_us,
-        .split_bytes = s->split_bytes,
+        .split_bytes = s->split_size_bytes,
         .block_cache_bytes = s->block_cache_bytes,
         .write_buffer_bytes = s->write_buffer_bytes,
         .on_ready = on_ready,
