@@ -16,8 +16,9 @@ static const char *const statements[STATEMENT_COUNT] = {
          "t.is_deletion_protected, t.tags, t.status, t.created_us, t.max_read_units, t.max_write_units, "
          "t.on_demand_us, t.table_class_us, t.increase_us, t.decrease_us, t.decrease_count, "
          "t.decreases_left FROM tables t"),
-    [PARTITIONS] =
-        "SELECT group_id, space_id, range_start, range_end, range_epoch FROM partitions ORDER BY group_id",
+    [PARTITIONS] = ("SELECT group_id, space_id, range_start, range_end, range_epoch, split_left_group, "
+                    "split_right_group, "
+                    "is_split FROM partitions ORDER BY group_id"),
     [REPLICAS] =
         "SELECT replica_id, group_id, node_id, kind, goal, is_leader_wanted, creation_id FROM replicas "
         "ORDER BY group_id, replica_id",
@@ -150,9 +151,15 @@ static enum err load_partition(struct control *control, const struct row *r)
         return ERR_CORRUPT;
     TRY(db_field_bytes(r->results, r->statement, r->row, 2, &control->scratch, &start));
     TRY(db_field_bytes(r->results, r->statement, r->row, 3, &control->scratch, &end));
-    return catalog_add_partition(&control->catalog, table, number(r, 0), start, end, number(r, 4)) == NULL
-               ? ERR_NO_MEMORY
-               : ERR_OK;
+    struct partition *partition =
+        catalog_add_partition(&control->catalog, table, number(r, 0), start, end, number(r, 4));
+    if (partition == NULL)
+        return ERR_NO_MEMORY;
+    partition->split.left_group = number(r, 5);
+    partition->split.right_group = number(r, 6);
+    if (truth(r, 7))
+        catalog_set_split(&control->catalog, partition);
+    return ERR_OK;
 }
 
 static enum err load_replica(struct control *control, const struct row *r)

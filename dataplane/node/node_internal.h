@@ -428,6 +428,8 @@ void split_child_durable(struct replica *child);
 bool split_claim_child(struct replica *child);
 /* Claimed, and the log does not know enough of it: its parent bears it again. */
 bool split_is_unborn(const struct replica *child);
+/* Split, and its children are not born yet: it stays until they are. */
+bool split_is_bearing(const struct replica *r);
 /* A replica of a range, not here, may still come from a split, as an older one has that range. */
 bool split_is_waiting(struct shard *s, uint64_t group_id, struct slice start, struct slice end,
                       uint64_t epoch);

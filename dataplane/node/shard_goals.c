@@ -139,7 +139,7 @@ static bool take_goal(struct shard *s, const Sluice__Controlplane__ReplicaGoal *
         }
         if (r->state == REPLICA_REMOVING)
             return true;
-        return r->state != REPLICA_CREATING && replica_remove(r);
+        return r->state != REPLICA_CREATING && !split_is_bearing(r) && replica_remove(r);
     }
     if (r != NULL && r->replica_id != goal->replica_id)
         return false; /* the old one must go first */

@@ -97,6 +97,8 @@ void split_add_children(struct replica *parent, uint64_t term)
     bool is_split = split_of(parent, &index, &entry);
     ASSERT(is_split);
     split_give_up(parent);
+    if (parent->is_leading)
+        metric_increment(&parent->shard->metrics.splits_done);
     for (int side = PARTITION_LEFT; side <= PARTITION_RIGHT; side++)
         if (may_come_here(parent, entry.group_ids[side]) &&
             !add_child(parent, &entry, index, term, (enum partition_side)side))
@@ -345,6 +347,11 @@ bool split_claim_child(struct replica *child)
         }
     }
     return false;
+}
+
+bool split_is_bearing(const struct replica *r)
+{
+    return r->state == REPLICA_ACTIVE && group_is_split(r->group) && r->split.birth != SPLIT_BORN;
 }
 
 /* ---- who owns the rows ---- */
