@@ -4,6 +4,7 @@
 #include "api/router/data_table.h"
 #include "api/router/offload.h"
 #include "api/router/reading.h"
+#include "api/router/throttle.h"
 #include "base/clock.h"
 
 enum {
@@ -33,6 +34,30 @@ static void fail(struct request *r, enum err code, const char *text)
     answer_error(r, code, text);
 }
 
+static bool is_throttled(const struct batch *b, const struct batch_table *table)
+{
+    for (size_t i = 0; i < b->p.entry_count; i++)
+        if (b->p.entries[i]->table == table && b->p.entries[i]->is_throttled)
+            return true;
+    return false;
+}
+
+/* DynamoDB, BatchGetItem: "If none of the items can be processed due to insufficient provisioned throughput on all of the tables
+ * in the request, then BatchGetItem returns a ProvisionedThroughputExceededException." */
+static void fail_throttled(struct request *r)
+{
+    struct batch *b = r->state;
+    struct slice tables[BATCH_GET_MAX];
+    size_t count = 0;
+    bool is_write = b->p.operation == BATCH_WRITE;
+    for (size_t i = 0; i < b->p.table_count; i++)
+        if (is_throttled(b, b->p.tables[i]))
+            tables[count++] = b->p.tables[i]->given;
+    buffer_deinit(&b->body);
+    end(r);
+    answer_throttled(r, is_write, tables, count);
+}
+
 /* ---- the answer ---- */
 
 static void on_written(struct request *r, enum err err)
@@ -52,6 +77,10 @@ static void answer(struct request *r)
     struct batch *b = r->state;
     if (b->refusal != NULL) {
         fail(r, ERR_VALIDATION, b->refusal);
+        return;
+    }
+    if (b->done_count == 0 && b->failure == ERR_THROTTLED && !b->is_full) {
+        fail_throttled(r);
         return;
     }
     if (b->done_count == 0) {
@@ -82,9 +111,16 @@ static void note_written(struct batch *b, struct batch_entry *entry, int64_t mil
 static void note_failure(struct batch *b, enum err err)
 {
     b->is_closing |= err == ERR_CLOSED;
-    /* Only when each write is certainly not applied the whole is so. */
-    if (b->failure == ERR_OK || b->failure == ERR_UNAVAILABLE)
+    /* Only when each write is certainly not applied the whole is so, and only when all of them met a cap that is why. */
+    if (b->failure == ERR_OK || b->failure == ERR_THROTTLED ||
+        (b->failure == ERR_UNAVAILABLE && err != ERR_THROTTLED))
         b->failure = err;
+}
+
+static void note_failed_entry(struct batch *b, struct batch_entry *entry, enum err err)
+{
+    entry->is_throttled = err == ERR_THROTTLED;
+    note_failure(b, err);
 }
 
 static void note_refusal(struct request *r, const char *text)
@@ -128,7 +164,7 @@ static void on_read(struct item_call *call, enum err err, const ProtobufCMessage
     if (err == ERR_OK)
         take_item(entry, (const Sluice__Dataplane__ReadResponse *)header, payload);
     else
-        note_failure(b, err);
+        note_failed_entry(b, entry, err);
     go_on(entry->request);
 }
 
@@ -141,7 +177,7 @@ static void on_write(struct item_call *call, enum err err, const ProtobufCMessag
     const Sluice__Dataplane__WriteResponse *response = (const Sluice__Dataplane__WriteResponse *)header;
     b->in_flight--;
     if (err != ERR_OK)
-        note_failure(b, err);
+        note_failed_entry(b, entry, err);
     else if (response->status == SLUICE__DATAPLANE__STATUS__OK)
         note_written(b, entry, (int64_t)response->write_units_milli);
     else

@@ -11,9 +11,11 @@
 #include "base/random.h"
 #include "base/wire.h"
 #include "dataplane/log/wal.h"
+#include "dataplane/node/cap.h"
 #include "dataplane/node/early_frames.h"
 #include "dataplane/node/entry_cache.h"
 #include "dataplane/node/goals.h"
+#include "dataplane/node/hottest.h"
 #include "dataplane/node/node.h"
 #include "dataplane/node/peers.h"
 #include "dataplane/node/publisher.h"
@@ -101,6 +103,13 @@ struct replica {
     uint32_t pool_reads_in_flight;
 
     struct replica_split split;
+    struct cap reads; /* of all reads that this replica answers */
+    struct cap writes;
+    struct slice
+        hot_split_key; /* where it should be split because of its heat, by the last check; empty: not */
+    struct capacity reported_reads; /* per second */
+    struct capacity reported_writes;
+
     struct partition_size reported_size;
     uint64_t reported_membership; /* its version */
     bool is_reported_settled;
@@ -165,6 +174,8 @@ struct report {
     uint64_t applied_index;
     uint64_t schema_version;
     struct partition_size size;
+    struct capacity reads_per_s;
+    struct capacity writes_per_s;
     uint64_t range_epoch;
     uint64_t creation_id;
     bool is_settled;
@@ -212,6 +223,7 @@ struct shard {
     struct flushing *flushing; /* NULL: none is under way */
     uint64_t drain_until_us;
     struct turn_time turn_time;
+    struct hottest hottest;
     struct range_line ranges;
     struct computation_line computations;
     uint32_t splits_in_background;
@@ -334,6 +346,22 @@ void request_reply_write(struct wire_call call, Sluice__Dataplane__Status status
 /* The row of a write whose id was applied meanwhile. */
 void request_answer_repeat(struct replica *r, struct write_wait *wait);
 
+/* ---- shard_heat.c: what partitions may give, what they give, and which are too hot ---- */
+/* The node's caps, full. */
+void replica_caps_init(struct replica *r);
+/* The goal's caps, else the node's. */
+void replica_caps_take(struct replica *r, const Sluice__Controlplane__ReplicaGoal *goal);
+/* A lead begins, or is over: who leads decides about splits. */
+void replica_heat_watch(struct replica *r);
+void replica_heat_unwatch(struct replica *r);
+void replica_caps_deinit(struct replica *r);
+/* What a request has cost; see cap_charge. */
+void replica_charge_read(struct replica *r, struct slice key, uint64_t bytes, bool is_strong,
+                         uint64_t now_us);
+void replica_charge_write(struct replica *r, struct slice key, struct capacity cost);
+/* Each second: which partitions should be split, what control and metrics are told. */
+void shard_heat_check(struct shard *s);
+
 /* ---- shard.c: life, requests, leaders ---- */
 /* Blocking, before the loop runs. index > 0: with a loop of its own. What a failed one holds goes with the process. */
 enum err shard_open(struct node *n, uint32_t index, struct metrics *metrics,
@@ -396,7 +424,7 @@ void replica_row_encode(const struct replica_row *row, struct buffer *to);
 /* ---- split_lead.c: the leader's part of a split ---- */
 void split_init(struct replica_split *split);
 void split_deinit(struct replica_split *split);
-/* This leader would like to be split at the key; control is told. */
+/* This leader would like to be split at the key (empty: not); control is told. */
 void split_wish(struct replica *r, struct slice key, enum split_reason reason);
 /* What control says of a split, now. */
 void split_take_order(struct replica *r, const Sluice__Controlplane__ReplicaGoal *goal);

@@ -55,6 +55,7 @@ struct replica *replica_create(struct shard *s, uint64_t group_id, uint64_t repl
     r->apply_retry = (struct loop_timer){.fire = on_apply_retry, .data = r};
     r->membership_check = (struct loop_timer){.fire = on_membership_check, .data = r};
     entry_cache_init(&r->entries);
+    replica_caps_init(r);
     buffer_init(&r->goal_schema, SCHEMA_BYTES_MAX);
     split_init(&r->split);
     uint64_t seed;
@@ -106,6 +107,7 @@ void replica_destroy(struct replica *r)
     entry_cache_deinit(&r->entries);
     buffer_deinit(&r->goal_schema);
     split_deinit(&r->split);
+    replica_caps_deinit(r);
     store_batch_destroy(r->batch);
     free_range(r);
     memory_free(r);

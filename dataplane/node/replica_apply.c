@@ -167,6 +167,7 @@ void replica_lose_term(struct replica *r)
     r->is_leading = r->wants_lead = r->has_proposed_schema = r->has_unflushed_proposals = false;
     split_give_up(r);
     partition_drop_pending(r->partition);
+    replica_heat_unwatch(r);
     while (r->waits != NULL) {
         struct write_wait *wait = pop(r);
         Sluice__Dataplane__Status status =
@@ -210,6 +211,7 @@ static void begin_lead(struct replica *r)
         r->wants_lead = false;
         r->is_leading = true;
         partition_lead(r->partition, clock_boot_us());
+        replica_heat_watch(r);
         metric_set(&s->metrics.groups_led, metric_value(&s->metrics.groups_led) + 1);
         publisher_mark(s->publisher, r->group_id);
         replica_report(r);

@@ -180,6 +180,7 @@ static void propose(struct replica *r, const struct incoming *in, const struct w
     }
     wait->is_proposed = true;
     add_wait(r, wait, update.index);
+    replica_charge_write(r, request->key, (struct capacity){answer->write_units_milli});
     const struct cached_entry *entry = entry_cache_find(&r->entries, update.index);
     if (entry == NULL ||
         partition_proposed(r->partition, update.index, slice_from(entry->body, 1)) != ERR_OK) {
@@ -210,6 +211,8 @@ static void on_verdict(struct replica *r, const struct incoming *in, const struc
     }
     wait->is_repeat = verdict == WRITE_VERDICT_REPEAT;
     add_wait(r, wait, answer->after_index);
+    if (!wait->is_repeat) /* the first attempt was charged */
+        replica_charge_write(r, request->key, (struct capacity){answer->write_units_milli});
     loop_defer(s->loop, &r->work); /* answered there, in turn */
 }
 
@@ -350,6 +353,20 @@ static bool is_welcome(struct replica *r, const struct incoming *in,
     return true;
 }
 
+/* Before the row is looked at: this must be cheaper than to serve. A write that was let in may go on, and one that was applied by
+ * an earlier attempt is told so, whatever is left in the bucket. */
+static bool is_throttled(struct replica *r, const struct incoming *in, const struct write_request *request)
+{
+    return in->pool_rounds == 0 && in->outcome_rounds == 0 && !cap_admits(&r->writes, in->arrived_us) &&
+           !partition_knows_request(r->partition, request->request_id);
+}
+
+static void refuse_throttled(struct shard *s, struct wire_call call)
+{
+    metric_increment(&s->metrics.writes_throttled);
+    request_reply_write(call, SLUICE__DATAPLANE__STATUS__THROTTLED, NULL, NULL, 0);
+}
+
 /* A damaged row is this replica's alone: another one answers. */
 static bool is_row_sound(struct slice stored)
 {
@@ -412,7 +429,11 @@ void request_handle_write(struct shard *s, struct incoming *in)
         request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__NO_GROUP, NULL);
         return;
     }
-    if (is_welcome(r, in, header))
+    if (!is_welcome(r, in, header))
+        return;
+    if (is_throttled(r, in, &request))
+        refuse_throttled(s, in->call);
+    else
         evaluate_with_row(r, in, &request);
 }
 

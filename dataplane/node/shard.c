@@ -145,6 +145,7 @@ static void on_leader_check(struct loop_timer *timer)
         if (wants_to_hand_over(r))
             hand_over(r, r->leader_preference);
     }
+    shard_heat_check(s);
     loop_timer_start(s->loop, timer, loop_now_us(s->loop) + LEADER_CHECK_US);
 }
 
@@ -228,6 +229,7 @@ static enum err fill(struct shard *s, struct metrics *metrics)
     }
     TRY(metrics_add(metrics, &node_metric_table, NULL, &s->metrics));
     TRY(metrics_add(metrics, &wire_metric_table, NULL, &s->wire_metrics));
+    hottest_init(&s->hottest, metrics);
     TRY(background_open(&s->background, s->loop, BACKGROUND_THREADS));
     s->peers = peers_create(s->loop, identity(n), &s->wire_metrics);
     return s->peers == NULL ? ERR_NO_MEMORY : ERR_OK;

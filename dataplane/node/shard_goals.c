@@ -149,6 +149,7 @@ static bool take_goal(struct shard *s, const Sluice__Controlplane__ReplicaGoal *
     if (r == NULL)
         return true;
     replica_confirm(r, goal->creation_id);
+    replica_caps_take(r, goal);
     bool is_taken = take_schema(r, goal);
     replica_take_wanted(r, goal);
     split_take_order(r, goal);

@@ -45,6 +45,8 @@ static struct report report_of(const struct replica *r)
         .applied_index = group_status(r->group).applied_index,
         .schema_version = partition_schema_version(r->partition),
         .size = partition_size(r->partition),
+        .reads_per_s = r->reported_reads,
+        .writes_per_s = r->reported_writes,
         .range_epoch = r->range_epoch,
         .creation_id = r->creation_id,
         .is_settled = split_is_settled(r),
@@ -289,6 +291,8 @@ static Sluice__Controlplane__ReplicaReport *to_message(const struct report *from
     to->schema_version = from->schema_version;
     to->item_count = from->size.item_count;
     to->item_bytes = from->size.item_bytes;
+    to->read_milli_per_s = (uint64_t)from->reads_per_s.milli;
+    to->write_milli_per_s = (uint64_t)from->writes_per_s.milli;
     to->range_epoch = from->range_epoch;
     to->creation_id = from->creation_id;
     to->is_settled = from->is_settled;

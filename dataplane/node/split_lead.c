@@ -1,6 +1,6 @@
 /* How a leader splits its partition (docs/decisions/0016):
  *
- *     wish   it is too large (the check, once a second), or hot --> a key, found in the background --> control hears of it
+ *     wish   it is too large: a key, found in the background; or too hot: shard_heat.c names one --> control hears of it
  *     order  control has given the children's ids --> [a key] --> watch, and a snapshot --> counted in the background
  *         --> flush, so that the one at birth is short --> the entry, offered until the group takes it
  *
@@ -292,6 +292,15 @@ static bool is_too_large(const struct replica *r)
     return size.item_bytes >= r->shard->node->options.split_bytes && size.item_count >= ITEMS_MIN;
 }
 
+/* What the heat of its keys says (shard_heat.c); a wish that has cooled down is taken back. */
+static void wish_for_heat(struct replica *r)
+{
+    if (r->hot_split_key.length > 0 && r->hot_split_key.length <= SPLIT_KEY_BYTES_MAX)
+        split_wish(r, r->hot_split_key, SPLIT_REASON_HEAT);
+    else if (r->split.wished_reason == SPLIT_REASON_HEAT)
+        split_wish(r, SLICE_EMPTY, SPLIT_REASON_NONE);
+}
+
 void split_check(struct replica *r)
 {
     struct replica_split *split = &r->split;
@@ -311,6 +320,7 @@ void split_check(struct replica *r)
     if (!r->is_leading || r->kind != MEMBER_STORAGE || group_status(r->group).split_index != 0 ||
         clock_boot_us() < split->not_before_us)
         return;
+    wish_for_heat(r);
     if (split->is_ordered && split->order_key.length > 0)
         begin_count(r, buffer_view(&split->order_key));
     else if (split->is_ordered)

@@ -30,25 +30,18 @@ def _create_table(sluice, name):
         if time.monotonic() > deadline:
             raise LoadError(f"table {name} does not become active")
         time.sleep(0.1)
-    return name
 
 
 def _create_tables(sluice, nodes, count, say):
-    """On-demand tables until each node holds `count` groups. Returns the tables' names."""
-    names = []
+    """On-demand tables until each node holds `count` groups."""
+    made = 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
         while (held := min(_groups(row) for row in nodes)) < count:
             wanted = min(4 * AT_ONCE, -(-(count - held) // PARTITIONS_PER_TABLE))
-            made = [f"{sluice.table}-{len(names) + i}" for i in range(wanted)]
-            names += pool.map(lambda name: _create_table(sluice, name), made)
+            names = [f"{sluice.table}-{made + i}" for i in range(wanted)]
+            list(pool.map(lambda name: _create_table(sluice, name), names))
+            made += wanted
             say(f"{min(_groups(row) for row in nodes)} groups on each node")
-    return names
-
-
-def _delete_tables(sluice, names, say):
-    say(f"deleting {len(names)} tables")
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(lambda name: sluice.client.delete_table(TableName=name), names))
 
 
 def _wait_quiet(nodes, seconds_max=60):
@@ -86,16 +79,12 @@ def measure_idle_groups(sluice, count, say):
     before = {row["name"]: (rss_bytes(row["pid"]), _groups(row)) for row in nodes}
     say(f"creating tables of {PARTITIONS_PER_TABLE} partitions")
     started = time.monotonic()
-    names = _create_tables(sluice, nodes, count, say)
+    _create_tables(sluice, nodes, count, say)
     seconds = time.monotonic() - started
-    try:
-        quiet_seconds = _wait_quiet(nodes)
-        after = {row["name"]: (rss_bytes(row["pid"]), _groups(row)) for row in nodes}
-        say(f"watching {WATCH_SECONDS} s of silence")
-        rates = _watch(nodes)
-    finally:
-        if not sluice.is_ours:
-            _delete_tables(sluice, names, say)
+    quiet_seconds = _wait_quiet(nodes)
+    after = {row["name"]: (rss_bytes(row["pid"]), _groups(row)) for row in nodes}
+    say(f"watching {WATCH_SECONDS} s of silence")
+    rates = _watch(nodes)
     return _report(before, after, rates, {"create_seconds": seconds, "quiet_after_seconds": quiet_seconds})
 
 

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from deploy.local.fleet import Fleet, FleetError
+from deploy.local.layout import NO_CAPS
 from tests.faults import kill_run
 
 PORT = 23000
@@ -64,7 +65,7 @@ def judge_items(report):
 def campaign(kills, seed, port, binaries, loops):
     home = Path(tempfile.mkdtemp(prefix="sluice-faults-"))
     home.chmod(0o711)  # PostgreSQL's account must be able to reach its directory below
-    fleet = Fleet(home, port, binaries, loops)
+    fleet = Fleet(home, port, binaries, loops, node_settings=NO_CAPS)
     is_good = False
     try:
         fleet.up(say=lambda text: say(f"    {text}"))
