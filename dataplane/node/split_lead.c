@@ -332,7 +332,8 @@ void split_check(struct replica *r)
 /* A child lives on the loop of its parent, which has its rows (docs/decisions/0010). */
 static bool may_have(const struct replica *r, uint64_t child_id)
 {
-    return child_id != 0 && child_id != r->group_id && node_shard_of(r->shard->node, child_id) == r->shard;
+    return child_id != 0 && node_shard_of(r->shard->node, child_id) == r->shard &&
+           replica_find(r->shard, child_id) == NULL;
 }
 
 void split_take_order(struct replica *r, const Sluice__Controlplane__ReplicaGoal *goal)

@@ -30,6 +30,7 @@ class Replica:
     last: int
     commit: int
     applied: int
+    is_split: bool  # two other groups have its range
 
 
 def replicas(fleet):
@@ -51,7 +52,8 @@ def node_replicas(row):
     for line in lines:
         values = dict(word.partition("=")[::2] for word in line.split())
         found.append(Replica(row["name"], int(values["group"]), values["state"], "leading" in values,
-                             int(values["last"]), int(values["commit"]), int(values["applied"])))
+                             int(values["last"]), int(values["commit"]), int(values["applied"]),
+                             "split" in values))
     return found
 
 
