@@ -20,6 +20,7 @@
 #include "dataplane/node/peers.h"
 #include "dataplane/node/publisher.h"
 #include "dataplane/node/replica_split.h"
+#include "dataplane/node/snapshot_stream.h"
 #include "dataplane/partition/partition.h"
 #include "dataplane/proto/dataplane.pb-c.h"
 #include "dataplane/replication/group.h"
@@ -79,7 +80,8 @@ struct replica {
     uint64_t wanted_version;
     struct log_start log_starts[LOG_STARTS_MAX]; /* leader */
     uint32_t next_log_start;
-    uint64_t kept_index; /* log replica: all living storage voters have what is up to here */
+    uint64_t log_begun_us; /* when a log replica was last told where to begin */
+    uint64_t kept_index;   /* log replica: all living storage voters have what is up to here */
 
     struct group *group;
     struct partition *partition;
@@ -98,6 +100,7 @@ struct replica {
     struct loop_task work; /* flush what was proposed, apply what is committed */
     struct loop_timer apply_retry;
     struct loop_timer membership_check;
+    bool is_installing; /* a snapshot takes the place of store and log: nothing is applied */
     bool has_unflushed_proposals;
     uint32_t log_reads_in_flight;
     uint32_t pool_reads_in_flight;
@@ -230,6 +233,10 @@ struct shard {
     struct background background; /* for all three */
     uint32_t births;              /* of replicas that splits make, under way */
     struct early_frames early;    /* for them */
+    struct snapshot_out *snapshots_out;
+    struct snapshot_in *snapshots_in;
+    struct snapshot_pace snapshot_pace;
+    struct background bulk; /* one thread for snapshots, so that they stand in nobody's line */
     struct shard_signal drain, drained, close, tick;
     atomic_bool is_tick_under_way;
 
@@ -346,6 +353,23 @@ void request_reply_write(struct wire_call call, Sluice__Dataplane__Status status
 /* The row of a write whose id was applied meanwhile. */
 void request_answer_repeat(struct replica *r, struct write_wait *wait);
 
+/* ---- snapshot_send.c, snapshot_receive.c, snapshot_install.c ---- */
+/* Leader: bring this member up to date, unless that is under way or too much is. Begins at the end of the turn. */
+void snapshot_send(struct replica *r, const struct member *to);
+/* Entries behind this one will be asked for when a snapshot is installed; UINT64_MAX: none is under way. */
+uint64_t snapshot_needs_log_from(const struct replica *r);
+void snapshot_on_frame(struct shard *s, struct wire_call call, const struct frame *frame);
+/* The replica acts no more: what it sends and takes ends. */
+void snapshot_stop(struct replica *r);
+/* The shard closes; its replicas are stopped. */
+void snapshot_close_all(struct shard *s);
+/* Restart: the store has taken over a snapshot and the log does not say so yet. Before the core starts. */
+enum err snapshot_recover(struct replica *r) MUST_CHECK;
+/* Restart: the log says that one was installed. ERR_CORRUPT */
+enum err snapshot_restore(struct replica *r, const struct segment_record *record) MUST_CHECK;
+/* Before anything runs: files of snapshots that never were complete. */
+void snapshot_forget_files(const char *data_dir);
+
 /* ---- shard_heat.c: what partitions may give, what they give, and which are too hot ---- */
 /* The node's caps, full. */
 void replica_caps_init(struct replica *r);
@@ -402,6 +426,7 @@ bool shard_take_goals(struct shard *s, const Sluice__Controlplane__NodeGoals *go
 #define NODE_META_REPLICA "replica"       /* of a group: who we are in it, and its range */
 #define NODE_META_CHECKPOINT "checkpoint" /* of a group: docs/formats/entry.md */
 #define NODE_META_IDS "ids/"              /* of a group, then the chunk's name, big-endian: request ids */
+#define NODE_META_INSTALLED "installed"   /* of a group: which snapshot it last came from */
 #define NODE_META_NODES "nodes" /* of group 0, in the first shard's store: the other nodes' addresses */
 enum { NODE_META_IDS_BYTES = sizeof NODE_META_IDS - 1 + 8 };
 void node_meta_ids_name(uint64_t name, uint8_t ret_key[NODE_META_IDS_BYTES]);
@@ -420,6 +445,13 @@ struct replica_row {
     struct slice range_end;
 };
 void replica_row_encode(const struct replica_row *row, struct buffer *to);
+/* Views of the replica's range. */
+struct replica_row replica_row_of(const struct replica *r);
+
+/* Blocking. What the store has beside a group's rows, into a fresh partition; ret_checkpoint is left alone where there is none.
+ * ERR_CORRUPT, ERR_IO, ERR_NO_MEMORY */
+enum err store_load_partition(struct store *store, uint64_t group_id, struct partition *partition,
+                              uint64_t *ret_checkpoint) MUST_CHECK;
 
 /* ---- split_lead.c: the leader's part of a split ---- */
 void split_init(struct replica_split *split);

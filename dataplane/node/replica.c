@@ -134,6 +134,7 @@ void replica_stop(struct replica *r, enum replica_state state)
     struct shard *s = r->shard;
     replica_lose_term(r);
     r->state = state;
+    snapshot_stop(r);
     loop_timer_stop(s->loop, &r->wake);
     loop_timer_stop(s->loop, &r->apply_retry);
     loop_timer_stop(s->loop, &r->membership_check);

@@ -287,8 +287,10 @@ bool replica_checkpoint(struct replica *r)
 /* The membership that counts for others is the committed one. */
 static void report_membership(struct replica *r)
 {
-    if (r->is_leading && group_membership_committed(r->group)->version != r->reported_membership)
-        replica_report(r);
+    if (!r->is_leading || group_membership_committed(r->group)->version == r->reported_membership)
+        return;
+    replica_report(r);
+    replica_drive_membership(r); /* what is committed, the next step may follow */
 }
 
 /* A log replica has no rows: what is committed is applied. */
@@ -305,7 +307,7 @@ static void pass_over(struct replica *r)
 void replica_apply(struct replica *r)
 {
     struct shard *s = r->shard;
-    if (r->state != REPLICA_ACTIVE)
+    if (r->state != REPLICA_ACTIVE || r->is_installing)
         return;
     if (r->kind == MEMBER_LOG) {
         pass_over(r);

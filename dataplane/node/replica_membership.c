@@ -8,8 +8,10 @@
 #include "dataplane/node/node_internal.h"
 
 enum {
-    CHECK_US = 100 * 1000, /* while something is left to do */
-    KEPT_ENTRIES = 128,    /* by log replicas, for a voter that was promoted a little behind */
+    CHECK_US = 100 * 1000,     /* while something is left to do */
+    LOG_BEGIN_US = 500 * 1000, /* between two tries to tell a log replica where to begin */
+    LOG_BEGIN_ENTRIES = 256,   /* fewer than these are simply sent */
+    KEPT_ENTRIES = 128,        /* by log replicas, for a voter that was promoted a little behind */
 };
 
 /* ---- the wish ---- */
@@ -59,6 +61,26 @@ static uint64_t log_start_of(const struct replica *r, uint64_t replica_id)
         if (r->log_starts[i].replica_id == replica_id)
             return r->log_starts[i].first_index;
     return 0;
+}
+
+/* A learner that is far behind shall not be sent all of our log: its own begins where all have come to. */
+static void begin_logs(struct replica *r)
+{
+    const struct membership *m = group_membership(r->group);
+    uint64_t now_us = clock_boot_us();
+    if (now_us < r->log_begun_us + LOG_BEGIN_US)
+        return;
+    uint64_t kept = 0;
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct member *member = &m->members[i];
+        if (member->role != MEMBER_LEARNER || member->kind != MEMBER_LOG)
+            continue;
+        kept = kept != 0 ? kept : replica_kept_index(r);
+        if (group_match_index(r->group, member->replica_id) + LOG_BEGIN_ENTRIES >= kept)
+            continue;
+        r->log_begun_us = now_us;
+        snapshot_send(r, member);
+    }
 }
 
 static bool can_repair_all(const struct replica *r, const struct member *log_replica)
@@ -181,6 +203,7 @@ void replica_drive_membership(struct replica *r)
         return;
     struct membership_step step = {.kind = MEMBERSHIP_STEP_WAIT};
     if (is_settled(r)) {
+        begin_logs(r);
         struct membership_view view = look(r);
         step = membership_plan(&view);
     }

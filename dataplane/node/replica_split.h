@@ -23,8 +23,8 @@ enum split_birth {
 
 struct replica_split {
     /* From control. */
-    uint64_t group_ids[2];   /* of the children; 0: it has given none */
-    bool is_ordered;         /* now, at order_key; empty: wherever the leader finds best */
+    uint64_t group_ids[2]; /* of the children; 0: it has given none */
+    bool is_ordered;       /* now, at order_key; empty: wherever the leader finds best */
     struct buffer order_key;
     /* The leader's. */
     struct buffer wished_key; /* empty: it has no wish */

@@ -242,8 +242,7 @@ static void act(struct replica *r, const struct group_update *update)
     if (update->is_membership_changed && r->is_leading)
         publisher_mark(s->publisher, r->group_id);
     for (uint32_t i = 0; i < update->snapshot_count; i++)
-        log_warn("follower_beyond_log", "group=%llu replica=%llu", (unsigned long long)r->group_id,
-                 (unsigned long long)update->snapshots[i].replica_id);
+        snapshot_send(r, &update->snapshots[i]);
     if (update->is_removed && !replica_remove(r))
         log_warn("replica_not_removed", "group=%llu",
                  (unsigned long long)r->group_id); /* control will ask for it */
@@ -318,7 +317,8 @@ void replica_take_frame(struct shard *s, uint32_t from_node, const struct frame 
     }
     message.entries = entries;
     struct replica *r = replica_find(s, header->group_id);
-    if (r == NULL || r->state != REPLICA_ACTIVE) { /* not created yet, or gone: the sender repeats what matters */
+    if (r == NULL ||
+        r->state != REPLICA_ACTIVE) { /* not created yet, or gone: the sender repeats what matters */
         if (s->births > 0)
             early_frames_keep(&s->early, header->group_id, from_node, frame);
         return;

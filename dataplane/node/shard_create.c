@@ -67,14 +67,7 @@ static enum err write_range(struct replica *r)
     if (batch == NULL)
         return ERR_NO_MEMORY;
     buffer_clear(&s->scratch);
-    const struct replica_row row = {
-        .replica_id = r->replica_id,
-        .creation_id = r->creation_id,
-        .kind = r->kind,
-        .range_epoch = r->range_epoch,
-        .range_start = r->range_start,
-        .range_end = r->range_end,
-    };
+    const struct replica_row row = replica_row_of(r);
     replica_row_encode(&row, &s->scratch);
     store_batch_put_meta(batch, r->group_id, slice_from_string(NODE_META_REPLICA), buffer_view(&s->scratch));
     store_batch_set_applied(batch, r->group_id, &(struct store_applied){.replica_id = r->replica_id});

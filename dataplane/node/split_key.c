@@ -92,8 +92,8 @@ bool split_key_halfway(struct slice start, struct slice end, struct buffer *to)
 {
     if (start.length < SPACE_BYTES)
         return false;
-    bool is_same_space =
-        end.length >= SPACE_BYTES && slice_equal(slice_make(start.data, SPACE_BYTES), slice_make(end.data, SPACE_BYTES));
+    bool is_same_space = end.length >= SPACE_BYTES &&
+                         slice_equal(slice_make(start.data, SPACE_BYTES), slice_make(end.data, SPACE_BYTES));
     uint64_t low = hash_of(start);
     uint64_t high = is_same_space ? hash_of(end) : UINT64_MAX;
     if (high < low || high - low < 2)

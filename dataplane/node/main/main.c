@@ -68,6 +68,7 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .heartbeat_us = s->heartbeat_us,
         .flush_interval_us = s->flush_interval_us,
         .log_retention_bytes = s->log_retention_bytes,
+        .snapshot_bytes_per_s = s->snapshot_bytes_per_s_bytes,
         .log_segment_bytes = s->log_segment_bytes,
         .log_sync_interval_us = s->log_sync_interval_us,
         .split_bytes = s->split_size_bytes,
