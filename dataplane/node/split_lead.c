@@ -234,11 +234,18 @@ static void begin_flush(struct splitting *x)
         end(x);
 }
 
-static void after_walk(struct background_job *job)
+/* It is another one's turn. */
+static void check_others(struct shard *s)
 {
-    struct splitting *x = job->data;
+    for (struct replica *r = s->replicas; r != NULL && s->splits_in_background < SPLITS_IN_BACKGROUND;
+         r = r->hh.next)
+        if (r->split.under_way == NULL && r->is_leading)
+            split_check(r);
+}
+
+static void on_walked(struct splitting *x)
+{
     struct replica *r = x->replica;
-    x->shard->splits_in_background--;
     if (is_over(x)) {
         end(x);
         return;
@@ -259,6 +266,16 @@ static void after_walk(struct background_job *job)
     end(x);
     on_picked(r, split_key_chosen(&picked));
     split_key_deinit(&picked);
+}
+
+static void after_walk(struct background_job *job)
+{
+    struct splitting *x = job->data;
+    struct shard *s = x->shard;
+    s->splits_in_background--;
+    on_walked(x);
+    if (!s->is_closing)
+        check_others(s);
 }
 
 /* ---- when ---- */

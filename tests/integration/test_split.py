@@ -135,6 +135,24 @@ def fill_until(fleet, key, table, splits):
     return filler
 
 
+def test_more_throughput_splits_ahead(split_fleet, key):
+    client = connect(split_fleet, key)
+    create_table(client, "raised", **ONE_PARTITION)
+    names = [f"k{number}" for number in range(60)]
+    for name in names:
+        client.settled("PutItem", TableName="raised", Item={"pk": {"S": name}})
+    wait_settled(split_fleet)
+    before = len(groups(split_fleet))
+    client.settled("UpdateTable", TableName="raised",
+                   ProvisionedThroughput={"ReadCapacityUnits": 9000, "WriteCapacityUnits": 1500})
+    assert describe(client, "raised")["TableStatus"] == "UPDATING"
+    wait_for(lambda: describe(client, "raised")["TableStatus"] == "ACTIVE", SPLIT_SECONDS_MAX, "the table")
+    wait_settled(split_fleet)
+    assert len(groups(split_fleet)) - before == 4  # ceil(9000/3000 + 1500/1000) = 5
+    assert sorted(item["pk"]["S"] for item in scan(client, "raised")) == sorted(names)
+    wait_count(client, "raised", len(names))
+
+
 def test_a_growing_table_splits_and_nobody_notices(split_fleet, key):
     client = connect(split_fleet, key)
     create_table(client, "growing", **ONE_PARTITION)
@@ -180,24 +198,6 @@ def test_one_collection_is_queried_across_its_splits_both_ways(split_fleet, key)
                 break
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
         assert found == sorted(range(500), reverse=not is_forward)
-
-
-def test_more_throughput_splits_ahead(split_fleet, key):
-    client = connect(split_fleet, key)
-    create_table(client, "raised", **ONE_PARTITION)
-    names = [f"k{number}" for number in range(60)]
-    for name in names:
-        client.settled("PutItem", TableName="raised", Item={"pk": {"S": name}})
-    wait_settled(split_fleet)
-    before = len(groups(split_fleet))
-    client.settled("UpdateTable", TableName="raised",
-                   ProvisionedThroughput={"ReadCapacityUnits": 9000, "WriteCapacityUnits": 1500})
-    assert describe(client, "raised")["TableStatus"] == "UPDATING"
-    wait_for(lambda: describe(client, "raised")["TableStatus"] == "ACTIVE", SPLIT_SECONDS_MAX, "the table")
-    wait_settled(split_fleet)
-    assert len(groups(split_fleet)) - before == 4  # ceil(9000/3000 + 1500/1000) = 5
-    assert sorted(item["pk"]["S"] for item in scan(client, "raised")) == sorted(names)
-    wait_count(client, "raised", len(names))
 
 
 def test_a_table_is_deleted_while_it_splits(split_fleet, key):
