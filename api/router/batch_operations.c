@@ -12,7 +12,8 @@ enum {
     /* Answers of many large items may all come in one turn of the loop. */
     BATCH_LARGE_READS_MAX = 12,
     BATCH_READ_BYTES_MAX = 1024 * 1024, /* of those beyond, as far as it is known how large items are */
-    BATCH_TURN_BYTES_MAX = 1024 * 1024, /* of writes begun in one turn; the next ones in later turns */
+    /* Of items on their way, and the one that crosses it: what nodes have not taken yet is in this router's memory twice. */
+    BATCH_WRITE_BYTES_MAX = 1024 * 1024,
     BATCH_STORED_BYTES_MAX =
         16 * 1024 * 1024, /* of the items that a BatchGetItem keeps, as they are stored */
     SCRATCH_BLOCK_BYTES = 64 * 1024,
@@ -176,6 +177,7 @@ static void on_write(struct item_call *call, enum err err, const ProtobufCMessag
     struct batch *b = r->state;
     const Sluice__Dataplane__WriteResponse *response = (const Sluice__Dataplane__WriteResponse *)header;
     b->in_flight--;
+    b->in_flight_bytes -= call->payload[0].length;
     if (err != ERR_OK)
         note_failed_entry(b, entry, err);
     else if (response->status == SLUICE__DATAPLANE__STATUS__OK)
@@ -223,47 +225,42 @@ static void begin(struct request *r, struct batch_entry *entry)
     entry->call.data = entry;
     entry->request = r;
     b->in_flight++;
-    b->turn_bytes += entry->call.payload[0].length;
+    b->in_flight_bytes += entry->call.payload[0].length;
     item_client_begin(r->router->items, &entry->call);
 }
 
 /* Reads are taken to be as large as the largest that has come so far. */
 static bool has_room(const struct batch *b)
 {
-    if (b->is_full || b->is_closing || b->waits_for_turn || b->in_flight >= BATCH_IN_FLIGHT_MAX)
+    if (b->is_full || b->is_closing || b->in_flight >= BATCH_IN_FLIGHT_MAX)
         return false;
-    if (b->p.operation == BATCH_WRITE || b->in_flight < BATCH_LARGE_READS_MAX)
+    if (b->p.operation == BATCH_WRITE)
+        return b->in_flight_bytes < BATCH_WRITE_BYTES_MAX;
+    if (b->in_flight < BATCH_LARGE_READS_MAX)
         return true;
     return b->found_largest > 0 && b->in_flight * b->found_largest < BATCH_READ_BYTES_MAX;
 }
 
-static void on_next_turn(struct loop_timer *timer)
+static void on_room(struct loop_task *task)
 {
-    struct request *r = timer->data;
+    struct request *r = task->data;
     struct batch *b = r->state;
-    b->waits_for_turn = false;
-    b->turn_bytes = 0;
     b->is_closing |= r->router->is_closing;
     go_on(r);
-}
-
-static void wait_for_turn(struct request *r)
-{
-    struct batch *b = r->state;
-    b->waits_for_turn = true;
-    b->in_turn = (struct loop_timer){.fire = on_next_turn, .data = r};
-    loop_timer_start(r->router->loop, &b->in_turn, clock_boot_us());
 }
 
 static void go_on(struct request *r)
 {
     struct batch *b = r->state;
+    struct loop *loop = r->router->loop;
     while (b->next < b->p.entry_count && has_room(b)) {
+        if (!loop_turn_has_room(loop)) {
+            loop_defer_for_room(loop, &b->later);
+            return;
+        }
         begin(r, b->p.entries[b->next++]);
-        if (b->turn_bytes >= BATCH_TURN_BYTES_MAX)
-            wait_for_turn(r);
     }
-    if (b->in_flight == 0 && !b->waits_for_turn)
+    if (b->in_flight == 0 && !loop_task_is_queued(&b->later))
         answer(r);
 }
 
@@ -332,6 +329,7 @@ enum err batch_operation_read(struct request *r, struct error *error)
     if (b == NULL)
         return ERR_NO_MEMORY;
     r->state = b;
+    b->later = (struct loop_task){.run = on_room, .data = r};
     arena_init(&b->scratch, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
     return batch_parameters_read(r, (enum batch_operation)r->operation->kind, &b->p, error);
 }

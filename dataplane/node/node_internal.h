@@ -97,7 +97,8 @@ struct replica {
     struct write_wait **waits_end;
 
     struct loop_timer wake;
-    struct loop_task work; /* flush what was proposed, apply what is committed */
+    struct loop_task work;  /* flush what was proposed, apply what is committed */
+    struct loop_task apply; /* goes on in a turn that has room */
     struct loop_timer apply_retry;
     struct loop_timer membership_check;
     bool is_installing; /* a snapshot takes the place of store and log: nothing is applied */
@@ -380,8 +381,7 @@ void replica_heat_watch(struct replica *r);
 void replica_heat_unwatch(struct replica *r);
 void replica_caps_deinit(struct replica *r);
 /* What a request has cost; see cap_charge. */
-void replica_charge_read(struct replica *r, struct slice key, uint64_t bytes, bool is_strong,
-                         uint64_t now_us);
+void replica_charge_read(struct replica *r, struct slice key, struct capacity cost, uint64_t now_us);
 void replica_charge_write(struct replica *r, struct slice key, struct capacity cost);
 /* Each second: which partitions should be split, what control and metrics are told. */
 void shard_heat_check(struct shard *s);

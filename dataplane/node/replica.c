@@ -16,6 +16,11 @@ static void on_wake(struct loop_timer *timer)
     replica_tick(timer->data);
 }
 
+static void on_apply(struct loop_task *task)
+{
+    replica_apply(task->data);
+}
+
 static void on_apply_retry(struct loop_timer *timer)
 {
     replica_apply(timer->data);
@@ -52,6 +57,7 @@ struct replica *replica_create(struct shard *s, uint64_t group_id, uint64_t repl
     r->waits_end = &r->waits;
     r->wake = (struct loop_timer){.fire = on_wake, .data = r};
     r->work = (struct loop_task){.run = on_work, .data = r};
+    r->apply = (struct loop_task){.run = on_apply, .data = r};
     r->apply_retry = (struct loop_timer){.fire = on_apply_retry, .data = r};
     r->membership_check = (struct loop_timer){.fire = on_membership_check, .data = r};
     entry_cache_init(&r->entries);
@@ -99,6 +105,7 @@ void replica_destroy(struct replica *r)
     loop_timer_stop(s->loop, &r->apply_retry);
     loop_timer_stop(s->loop, &r->membership_check);
     loop_undefer(s->loop, &r->work);
+    loop_undefer(s->loop, &r->apply);
     replica_unreport(r);
     HASH_DEL(s->replicas, r);
     metric_set(&s->metrics.groups, HASH_COUNT(s->replicas));
@@ -139,6 +146,7 @@ void replica_stop(struct replica *r, enum replica_state state)
     loop_timer_stop(s->loop, &r->apply_retry);
     loop_timer_stop(s->loop, &r->membership_check);
     loop_undefer(s->loop, &r->work);
+    loop_undefer(s->loop, &r->apply);
 }
 
 void replica_quarantine(struct replica *r, const char *reason)

@@ -90,6 +90,8 @@ static bool fill_batch(struct replica *r)
         last = first + APPLY_ENTRIES_MAX - 1;
     uint64_t index = first;
     for (; index <= last && store_batch_bytes(r->batch) < APPLY_BYTES_MAX; index++) {
+        if (!loop_turn_has_room(r->shard->loop))
+            break; /* the next turn goes on from here */
         const struct cached_entry *entry = entry_cache_find(&r->entries, index);
         if (entry == NULL) {
             replica_quarantine(r, "committed_entry_missing");
@@ -111,6 +113,7 @@ static bool fill_batch(struct replica *r)
         add_effect(r, &effect);
         if (effect.kind == PARTITION_EFFECT_SPLIT)
             split_add_children(r, entry->term);
+        loop_turn_take(r->shard->loop, entry->body.length);
         r->applied_term = entry->term;
     }
     if (index == first)
@@ -328,7 +331,9 @@ void replica_apply(struct replica *r)
     split_on_applied(r);
     if (r->commit_index <= partition_applied_index(r->partition))
         return;
-    if (has_moved)
+    if (!loop_turn_has_room(s->loop))
+        loop_defer_for_room(s->loop, &r->apply);
+    else if (has_moved)
         loop_defer(s->loop, &r->work);
     else /* no memory: not again in this very turn */
         retry_soon(r);

@@ -73,6 +73,8 @@ enum err replica_persist(struct replica *r, const struct group_persist *persist)
         return ERR_OK;
     ASSERT(persist->entry_count + 2 <= PERSIST_RECORDS_MAX);
     TRY(keep_entries(r, persist));
+    for (uint32_t i = 0; i < persist->entry_count; i++)
+        loop_turn_take(s->loop, persist->entries[i].body.length);
     struct persisting *persisting = memory_alloc(sizeof *persisting);
     if (persisting == NULL)
         return ERR_NO_MEMORY;

@@ -14,6 +14,7 @@ struct item_read {
 
 struct pool_read {
     uv_work_t work;
+    struct loop_task answer; /* in a turn that has room */
     struct shard *shard;
     struct replica *replica;
     struct item_read asked;
@@ -68,7 +69,8 @@ static void answer(struct replica *r, const struct item_read *asked, enum store_
         call, lookup == STORE_HIT ? SLUICE__DATAPLANE__STATUS__OK : SLUICE__DATAPLANE__STATUS__NOT_FOUND,
         NULL, envelope.body);
     uint64_t now_us = clock_boot_us();
-    replica_charge_read(r, asked->key, item_size_bytes(envelope.body), asked->is_strong, now_us);
+    enum read_kind kind = asked->is_strong ? READ_STRONG : READ_EVENTUAL;
+    replica_charge_read(r, asked->key, capacity_read_item(envelope.body, kind), now_us);
     metric_record(&s->metrics.read_time, now_us - asked->arrived_us);
 }
 
@@ -97,9 +99,9 @@ static void answer_from_pool(struct replica *r, const struct pool_read *read)
         answer(r, &read->asked, read->lookup, read->value.bytes);
 }
 
-static void after_pool(uv_work_t *work, int status)
+static void on_answer(struct loop_task *task)
 {
-    struct pool_read *read = work->data;
+    struct pool_read *read = task->data;
     struct replica *r = read->replica;
     struct shard *s = read->shard;
     r->pool_reads_in_flight--;
@@ -108,6 +110,16 @@ static void after_pool(uv_work_t *work, int status)
     if (read->err == ERR_OK && read->lookup == STORE_HIT)
         store_value_release(&read->value);
     memory_free(read);
+}
+
+static void after_pool(uv_work_t *work, int status)
+{
+    struct pool_read *read = work->data;
+    read->answer = (struct loop_task){.run = on_answer, .data = read};
+    if (loop_turn_has_room(read->shard->loop))
+        on_answer(&read->answer);
+    else
+        loop_defer_for_room(read->shard->loop, &read->answer);
 }
 
 /* The state is read after the gates were passed, in the pool even later: a newer state is as right. */

@@ -12,6 +12,7 @@
  * newer, which is as right. An answer may be short: whoever asked goes on behind it. */
 #include "base/clock.h"
 #include "dataplane/item/key.h"
+#include "dataplane/item/size.h"
 #include "dataplane/node/node_internal.h"
 #include "dataplane/node/range_page.h"
 
@@ -109,8 +110,9 @@ static void answer(struct range_read *read)
     };
     wire_reply(read->call, &message);
     uint64_t now_us = clock_boot_us();
-    replica_charge_read(read->replica, buffer_view(&page->last_key), page->evaluated_bytes, read->is_strong,
-                        now_us);
+    enum read_kind kind = read->is_strong ? READ_STRONG : READ_EVENTUAL;
+    replica_charge_read(read->replica, buffer_view(&page->last_key),
+                        capacity_read(page->evaluated_bytes, kind), now_us);
     metric_add(&s->metrics.range_rows, page->evaluated_count);
     metric_record(&s->metrics.range_time, now_us - read->arrived_us);
 }

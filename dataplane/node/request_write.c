@@ -121,8 +121,8 @@ const Sluice__Dataplane__WriteRequest *request_decode_write(const struct incomin
 
 /* ---- waiting for entries ---- */
 
-static struct write_wait *make_wait(const struct incoming *in, const struct write_request *request,
-                                    const struct write_answer *answer)
+static struct write_wait *make_wait(const struct replica *r, const struct incoming *in,
+                                    const struct write_request *request, const struct write_answer *answer)
 {
     size_t text_bytes = answer->error_text == NULL ? 0 : strlen(answer->error_text) + 1;
     struct write_wait *wait = memory_alloc(sizeof *wait + answer->attributes.length + text_bytes);
@@ -132,6 +132,7 @@ static struct write_wait *make_wait(const struct incoming *in, const struct writ
     if (answer->attributes.length > 0)
         memcpy(wait->bytes, answer->attributes.data, answer->attributes.length);
     wait->answer.attributes = slice_make(wait->bytes, answer->attributes.length);
+    loop_turn_take(r->shard->loop, answer->attributes.length);
     if (text_bytes > 0)
         wait->answer.error_text =
             memcpy(wait->bytes + answer->attributes.length, answer->error_text, text_bytes);
@@ -165,7 +166,7 @@ static void propose(struct replica *r, const struct incoming *in, const struct w
                     const struct write_answer *answer, struct slice body)
 {
     struct shard *s = r->shard;
-    struct write_wait *wait = make_wait(in, request, answer);
+    struct write_wait *wait = make_wait(r, in, request, answer);
     if (wait == NULL) {
         request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return;
@@ -204,7 +205,7 @@ static void on_verdict(struct replica *r, const struct incoming *in, const struc
         propose(r, in, request, answer, body);
         return;
     }
-    struct write_wait *wait = make_wait(in, request, answer);
+    struct write_wait *wait = make_wait(r, in, request, answer);
     if (wait == NULL) {
         request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return;

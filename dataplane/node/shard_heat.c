@@ -4,7 +4,6 @@
  *     cap_charge -> heat -> shard_heat_check -> r->hot_split_key; reports to control; metrics of the hottest partitions
  */
 #include "base/clock.h"
-#include "dataplane/item/size.h"
 #include "dataplane/node/node_internal.h"
 
 enum {
@@ -57,9 +56,8 @@ void replica_caps_deinit(struct replica *r)
     replica_heat_unwatch(r);
 }
 
-void replica_charge_read(struct replica *r, struct slice key, uint64_t bytes, bool is_strong, uint64_t now_us)
+void replica_charge_read(struct replica *r, struct slice key, struct capacity cost, uint64_t now_us)
 {
-    struct capacity cost = capacity_read(bytes, is_strong ? READ_STRONG : READ_EVENTUAL);
     metric_add(&r->shard->metrics.consumed_reads, (uint64_t)cost.milli);
     cap_charge(&r->reads, key, cost, now_us);
 }

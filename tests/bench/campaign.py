@@ -23,7 +23,7 @@ from tests.bench.caps import measure_caps
 from tests.bench.http_targets import BATCH_ITEMS, Dynalite, Sluice, free_port
 from tests.bench.idle_groups import measure_idle_groups
 from tests.bench.load import LoadError
-from tests.bench.loop_turns import measure_loop_turns
+from tests.bench.loop_turns import chosen, measure_loop_turns
 from tests.bench.pause_hunt import hunt
 from tests.bench.postgres_target import CLIENTS, RANGE_ITEM_BYTES, PostgresTarget
 from tests.bench.processes import settle
@@ -178,6 +178,7 @@ def arguments():
                         help="instead: one partition driven past its caps; what it gives, and what refusing costs")
     parser.add_argument("--loop-turns", action="store_true",
                         help="instead: the longest turn of each process's loops under hostile requests, one kind at a time")
+    parser.add_argument("--kinds", metavar="TEXT,TEXT", help="with --loop-turns: only kinds whose names contain one of these")
     parser.add_argument("--binaries", default="build/release", help="where the programs are")
     return parser.parse_args()
 
@@ -191,7 +192,7 @@ def run(options, port, scratch):
         if options.idle_groups:
             return measure_idle_groups(sluice, options.idle_groups, say)
         if options.loop_turns:
-            return measure_loop_turns(sluice, say)
+            return measure_loop_turns(sluice, chosen(options.kinds), say)
         if options.caps:
             return measure_caps(sluice, say)
         with sluice.tables():

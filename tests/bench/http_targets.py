@@ -84,11 +84,12 @@ class HttpTarget:
         """Write each key once."""
         return self._run(load=True, **options)
 
-    def measure(self, workload, seconds, **options):
-        """A run after a second of warm-up; the report also has cpu_us: {process: us it spent}."""
+    def measure(self, workload, seconds, warmup_seconds=0, **options):
+        """A run after a second of warm-up; the report also has cpu_us: {process: us it spent}. warmup_seconds: of load that goes over
+        into the run without a pause; its CPU time is in the report."""
         self._run(workload=workload, **{**options, "seconds": 1, "warmup_seconds": 0, "rate": 0})
         meter = CpuMeter(self.processes())
-        report = self._run(workload=workload, seconds=seconds, warmup_seconds=0, **options)
+        report = self._run(workload=workload, seconds=seconds, warmup_seconds=warmup_seconds, **options)
         report["cpu_us"] = meter.spent()
         report["cpu_us"]["sluice-load"] = report["cpu_us_per_op"] * report["ops"]
         report["others_share"] = meter.others_share(sum(report["cpu_us"].values()))

@@ -3,6 +3,7 @@
 A fleet of its own with caps that a few threads in Python are well beyond."""
 
 import contextlib
+import os
 import threading
 import time
 from dataclasses import dataclass, field
@@ -15,9 +16,10 @@ from botocore.exceptions import ClientError
 from deploy.local.layout import HOST, REGION
 from tests.bench.processes import metrics
 from tests.faults.kill_client import Client, create_table
-from tests.faults.kill_probe import wait_for
+from tests.faults.kill_probe import leaders, wait_for
 
 from .conftest import assert_refused, own_fleet
+from .node_calls import OK, THROTTLED, NodeCalls
 
 WRITES, READS = 100, 300  # units per second of one partition
 SETTINGS = ("--partition-write-units", str(WRITES), "--partition-read-units", str(READS))
@@ -175,6 +177,23 @@ def test_reads_and_writes_have_caps_of_their_own(client):
     client.settled("PutItem", TableName="bought", Item=item("small", 1))
     empty(client, "PutItem", TableName="bought", Item=item("own", 100))
     assert client.call("GetItem", TableName="bought", Key={"pk": {"S": "small"}}, ConsistentRead=True).status == 200
+
+
+def test_a_repeated_write_is_answered_and_charged_once(capped, client):
+    before = set(leaders(capped))
+    create_table(client, "repeated", **PROVISIONED)
+    group = wait_for(lambda: set(leaders(capped)) - before, 20, "the table's leader").pop()
+    node = NodeCalls(capped, leaders(capped)[group], group)
+    first = os.urandom(16)
+    answer = node.delete(first)
+    assert (answer[1], answer[6]) == (OK, 1000)
+    client.settled("PutItem", TableName="repeated", Item=item("large", 300))  # three seconds' worth
+    consumed = total(capped, "sluice_node_consumed_writes_milli_total")
+    assert node.delete(os.urandom(16))[1] == THROTTLED
+    assert node.delete(first) == answer
+    assert node.delete(os.urandom(16))[1] == THROTTLED
+    assert total(capped, "sluice_node_consumed_writes_milli_total") == consumed
+    node.close()
 
 
 # ---- in which words ----

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/daemon.h"
+#include "base/memory.h"
 #include "dataplane/node/node.h"
 
 enum { SHOW_US = 1000 * 1000, HTTP_OK = 200, HTTP_UNAVAILABLE = 503 };
@@ -102,6 +103,7 @@ static void stop(struct daemon *d, void *data)
 int main(int argc, char **argv)
 {
     static struct process process;
+    memory_keep_heap();
     const struct daemon_options options = {
         .name = "sluice-node",
         .sentence = "Holds replicas of partitions: log, store, replication.",
