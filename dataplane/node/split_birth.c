@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "dataplane/node/node_internal.h"
 
+enum { CHECKPOINT_BYTES_MAX = 256 * 1024 * 1024 }; /* of a child: request ids of half a minute, mostly */
+
 struct birth {
     uv_work_t work;
     struct shard *shard;
@@ -45,17 +47,20 @@ static struct slice child_end(const struct replica *parent, const struct split_e
 
 /* ---- in the batch that applies the split ---- */
 
-static void add_child_checkpoint(struct replica *parent, enum partition_side side,
+static bool add_child_checkpoint(struct replica *parent, enum partition_side side,
                                  struct store_applied *applied, uint64_t group_id)
 {
-    struct buffer *scratch = &parent->shard->scratch;
+    struct buffer bytes;
     struct partition_size size = partition_child_size(parent->partition, side);
     applied->item_count = size.item_count;
     applied->item_bytes = size.item_bytes;
-    buffer_clear(scratch);
-    partition_encode_child(parent->partition, side, scratch);
+    buffer_init(&bytes, CHECKPOINT_BYTES_MAX);
+    partition_encode_child(parent->partition, side, &bytes);
+    bool is_whole = !buffer_has_failed(&bytes);
     store_batch_put_meta(parent->batch, group_id, slice_from_string(NODE_META_CHECKPOINT),
-                         buffer_view(scratch));
+                         buffer_view(&bytes));
+    buffer_deinit(&bytes);
+    return is_whole;
 }
 
 static bool add_child(struct replica *parent, const struct split_entry *entry, uint64_t index, uint64_t term,
@@ -78,9 +83,9 @@ static bool add_child(struct replica *parent, const struct split_entry *entry, u
                          buffer_view(&s->scratch));
     bool is_whole = !buffer_has_failed(&s->scratch);
     if (parent->kind == MEMBER_STORAGE)
-        add_child_checkpoint(parent, side, &applied, group_id);
+        is_whole &= add_child_checkpoint(parent, side, &applied, group_id);
     store_batch_set_applied(parent->batch, group_id, &applied);
-    return is_whole && !buffer_has_failed(&s->scratch);
+    return is_whole;
 }
 
 static bool may_come_here(const struct replica *parent, uint64_t group_id)
@@ -122,7 +127,6 @@ static struct wal_group *forget_unborn(struct replica *child)
 
 static enum err fill_child(struct replica *child, const struct replica *parent, enum partition_side side)
 {
-    struct shard *s = child->shard;
     uint64_t index;
     struct split_entry entry;
     (void)split_of(parent, &index, &entry); /* it is */
@@ -134,11 +138,14 @@ static enum err fill_child(struct replica *child, const struct replica *parent, 
                           entry.range_epoch));
     if (child->kind != MEMBER_STORAGE)
         return ERR_OK;
-    buffer_clear(&s->scratch);
-    partition_encode_child(parent->partition, side, &s->scratch);
-    if (buffer_has_failed(&s->scratch))
-        return ERR_NO_MEMORY;
-    return partition_checkpoint_decode(child->partition, buffer_view(&s->scratch));
+    struct buffer bytes;
+    buffer_init(&bytes, CHECKPOINT_BYTES_MAX);
+    partition_encode_child(parent->partition, side, &bytes);
+    enum err err = buffer_has_failed(&bytes)
+                       ? ERR_NO_MEMORY
+                       : partition_checkpoint_decode(child->partition, buffer_view(&bytes));
+    buffer_deinit(&bytes);
+    return err;
 }
 
 static enum err begin_log(struct replica *child, const struct replica *parent, uint64_t index, uint64_t term)
