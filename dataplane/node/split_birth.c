@@ -369,11 +369,12 @@ static bool overlaps(const struct replica *a, struct slice start, struct slice e
            (end.length == 0 || slice_compare(a->range_start, end) < 0);
 }
 
+/* One that is being born or removed has the range, too; only one that is set aside does nothing with it any more. */
 bool split_is_waiting(struct shard *s, uint64_t group_id, struct slice start, struct slice end,
                       uint64_t epoch)
 {
     for (const struct replica *r = s->replicas; r != NULL; r = r->hh.next)
-        if (r->group_id != group_id && r->range_epoch < epoch && r->state == REPLICA_ACTIVE &&
+        if (r->group_id != group_id && r->range_epoch < epoch && r->state != REPLICA_QUARANTINED &&
             r->split.birth != SPLIT_BORN && overlaps(r, start, end))
             return true;
     return false;
