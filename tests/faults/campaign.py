@@ -20,7 +20,7 @@ PORT = 23000
 OUTAGE_MEDIAN_SECONDS_MAX = 1.6
 OUTAGE_SECONDS_MAX = 2.5
 SENTENCES_SHOWN_MAX = 20
-SPLIT_SIZE = "128KiB"  # so small that the load's table splits all the time
+SPLIT_SIZE = "24KiB"  # so small that the load's table splits all the time
 
 
 def say(text):

@@ -64,7 +64,8 @@ def wait_settled(fleet):
             held.setdefault(replica.group, []).append(replica)
         known = http("GET", f"{fleet.operator_url}/v1/fleet", token=fleet.token())["partitions"]
         return known == len(held) and all(len(found) == 3 and any(r.is_leader for r in found) and
-                                          not any(r.is_split for r in found) for found in held.values())
+                                          all(r.state == "active" and not r.is_split for r in found)
+                                          for found in held.values())
     wait_for(is_settled, SPLIT_SECONDS_MAX, "the split groups to be removed")
 
 
