@@ -80,6 +80,7 @@ struct replica {
     uint64_t wanted_version;
     struct log_start log_starts[LOG_STARTS_MAX]; /* leader */
     uint32_t next_log_start;
+    uint64_t led_since_us; /* boot clock */
     uint64_t log_begun_us; /* when a log replica was last told where to begin */
     uint64_t kept_index;   /* log replica: all living storage voters have what is up to here */
 
@@ -354,7 +355,7 @@ void request_reply_write(struct wire_call call, Sluice__Dataplane__Status status
 /* The row of a write whose id was applied meanwhile. */
 void request_answer_repeat(struct replica *r, struct write_wait *wait);
 
-/* ---- snapshot_send.c, snapshot_receive.c, snapshot_install.c ---- */
+/* ---- snapshot_line.c, snapshot_receive.c, snapshot_install.c ---- */
 /* Leader: bring this member up to date, unless that is under way or too much is. Begins at the end of the turn. */
 void snapshot_send(struct replica *r, const struct member *to);
 /* Entries behind this one will be asked for when a snapshot is installed; UINT64_MAX: none is under way. */
