@@ -26,7 +26,8 @@ static struct slice split_key(const struct partition *parent, const replica_repo
 
 static bool is_its_child(const struct partition *parent, const replica_report *report)
 {
-    return report->group_id != 0 && parent->split.left_group != 0 && !parent->is_split &&
+    bool has_members = report->n_born_replicas > 0 && report->n_born_replicas <= PARTITION_REPLICAS_MAX;
+    return report->group_id != 0 && has_members && parent->split.left_group != 0 && !parent->is_split &&
            (report->group_id == parent->split.left_group || report->group_id == parent->split.right_group) &&
            report->range_epoch == parent->range_epoch + 1;
 }
