@@ -106,22 +106,25 @@ static void list_actions(const char *noun, char *to, size_t bytes)
     size_t used = 0;
     to[0] = '\0';
     for (int i = 0; i < ROW_COUNT; i++) {
-        if (strcmp(rows[i].noun, noun) == 0 && used < bytes)
+        if (strcmp(rows[i].noun, noun) == 0 && rows[i].action[0] != '\0' && used < bytes)
             used +=
                 (size_t)snprintf(to + used, bytes - used, "%s%s", used == 0 ? "" : " or ", rows[i].action);
     }
 }
 
+/* The row of noun and action, or the noun's row without one, when nothing follows or the noun has no other. */
 static enum err find_row(const struct words *w, const struct row **ret_row, struct error *error)
 {
     char actions[64];
+    const struct row *bare = NULL;
     bool is_noun = false;
     for (int i = 0; i < ROW_COUNT; i++) {
         if (strcmp(rows[i].noun, w->positions[0]) != 0)
             continue;
         is_noun = true;
-        if (rows[i].action[0] == '\0' ||
-            (w->position_count > 1 && strcmp(rows[i].action, w->positions[1]) == 0)) {
+        if (rows[i].action[0] == '\0')
+            bare = &rows[i];
+        if (w->position_count > 1 && strcmp(rows[i].action, w->positions[1]) == 0) {
             *ret_row = &rows[i];
             return ERR_OK;
         }
@@ -129,10 +132,25 @@ static enum err find_row(const struct words *w, const struct row **ret_row, stru
     if (!is_noun)
         return error_set(error, ERR_CONFIG, "no command '%s'; `sluice help` lists them", w->positions[0]);
     list_actions(w->positions[0], actions, sizeof actions);
+    if (bare != NULL && (w->position_count == 1 || actions[0] == '\0')) {
+        *ret_row = bare;
+        return ERR_OK;
+    }
     if (w->position_count == 1)
         return error_set(error, ERR_CONFIG, "%s what? %s", w->positions[0], actions);
     return error_set(error, ERR_CONFIG, "no command '%s %s'; %s can be followed by %s", w->positions[0],
                      w->positions[1], w->positions[0], actions);
+}
+
+static int is_name_character(int c)
+{
+    return isalnum(c) || c == '-' || c == '_' || c == '.';
+}
+
+static bool is_node_order(enum cli_verb verb)
+{
+    return verb == CLI_FLEET_SHOW || verb == CLI_FLEET_DRAIN || verb == CLI_FLEET_UNDRAIN ||
+           verb == CLI_FLEET_REMOVE;
 }
 
 static bool is_only(const char *text, int (*is_wanted)(int c))
@@ -157,6 +175,11 @@ static enum err check_argument(const struct cli_command *command, struct error *
     if (command->verb == CLI_KEY_REVOKE &&
         (argument[0] == '\0' || strlen(argument) > KEY_ID_BYTES_MAX || !is_only(argument, isalnum)))
         return error_set(error, ERR_CONFIG, "an access key's id has letters and digits only, this is '%s'",
+                         argument);
+    if (is_node_order(command->verb) &&
+        (argument[0] == '\0' || strlen(argument) > NAME_BYTES_MAX || !is_only(argument, is_name_character)))
+        return error_set(error, ERR_CONFIG,
+                         "a node is called by its name or its id, and not '%s'; `sluice fleet list`",
                          argument);
     return ERR_OK;
 }

@@ -50,13 +50,14 @@ bool control_is_birth(const struct control *control, const struct node *node, co
 static void store_partition(const struct partition *parent, uint64_t group_id, struct slice start,
                             struct slice end, struct sql_batch *batch)
 {
-    sql_begin(batch, "INSERT INTO partitions (group_id, space_id, range_start, range_end, range_epoch) "
-                     "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING");
+    sql_begin(batch, "INSERT INTO partitions (group_id, space_id, range_start, range_end, range_epoch, "
+                     "wanted_version) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING");
     sql_u64(batch, group_id);
     sql_u64(batch, parent->table->space_id);
     sql_bytes(batch, start);
     sql_bytes(batch, end);
     sql_u64(batch, parent->range_epoch + 1);
+    sql_u64(batch, parent->wanted_version);
 }
 
 static void store_replicas(const struct partition *parent, uint64_t group_id, const replica_report *report,
@@ -65,9 +66,11 @@ static void store_replicas(const struct partition *parent, uint64_t group_id, co
     for (size_t i = 0; i < report->n_born_replicas; i++) {
         sql_begin(
             batch,
-            "INSERT INTO replicas (replica_id, group_id, node_id, kind, goal, is_leader_wanted, creation_id) "
-            "SELECT replica_id, $2, node_id, kind, goal, is_leader_wanted, creation_id FROM replicas "
-            "WHERE group_id = $1 AND replica_id = $3 ON CONFLICT DO NOTHING");
+            "INSERT INTO replicas (replica_id, group_id, node_id, kind, goal, is_leader_wanted, creation_id, "
+            "is_wanted, is_leaving) SELECT replica_id, $2, node_id, kind, goal, is_leader_wanted, "
+            "creation_id, "
+            "is_wanted, is_leaving FROM replicas WHERE group_id = $1 AND replica_id = $3 ON CONFLICT DO "
+            "NOTHING");
         sql_u64(batch, parent->group_id);
         sql_u64(batch, group_id);
         sql_u64(batch, report->born_replicas[i]);
@@ -114,6 +117,7 @@ static enum err add_child(struct control *control, const struct partition *paren
         catalog_add_partition(c, parent->table, group_id, start, end, parent->range_epoch + 1);
     if (child == NULL)
         return ERR_NO_MEMORY;
+    child->wanted_version = parent->wanted_version;
     for (size_t i = 0; i < report->n_born_replicas; i++) {
         const struct replica *from = catalog_replica(c, parent->group_id, report->born_replicas[i]);
         if (from == NULL || catalog_replica(c, group_id, report->born_replicas[i]) != NULL)
@@ -123,6 +127,8 @@ static enum err add_child(struct control *control, const struct partition *paren
         if (to == NULL)
             return ERR_NO_MEMORY;
         to->creation_id = from->creation_id;
+        to->is_wanted = from->is_wanted;
+        to->is_leaving = from->is_leaving;
     }
     estimate_size(parent, report, child);
     return ERR_OK;

@@ -9,19 +9,20 @@ enum statement { COUNTERS, TENANTS, NODES, TABLES, PARTITIONS, REPLICAS, OBJECTS
 static const char *const statements[STATEMENT_COUNT] = {
     [COUNTERS] = "SELECT name, value FROM counters",
     [TENANTS] = "SELECT tenant_id, name, is_suspended, created_us FROM tenants",
-    [NODES] = "SELECT node_id, name, zone, host, port, last_heartbeat_us, is_lost, loops FROM nodes",
+    [NODES] =
+        "SELECT node_id, name, zone, host, port, last_heartbeat_us, is_lost, loops, is_draining, is_removed "
+        "FROM nodes",
     [TABLES] =
         ("SELECT t.space_id, t.tenant_id, t.name, t.table_id, t.arn, t.hash_name, t.hash_type, t.sort_name, "
          "t.sort_type, t.schema_version, t.billing_mode, t.read_units, t.write_units, t.table_class, "
          "t.is_deletion_protected, t.tags, t.status, t.created_us, t.max_read_units, t.max_write_units, "
          "t.on_demand_us, t.table_class_us, t.increase_us, t.decrease_us, t.decrease_count, "
          "t.decreases_left FROM tables t"),
-    [PARTITIONS] = ("SELECT group_id, space_id, range_start, range_end, range_epoch, split_left_group, "
-                    "split_right_group, "
-                    "is_split FROM partitions ORDER BY group_id"),
-    [REPLICAS] =
-        "SELECT replica_id, group_id, node_id, kind, goal, is_leader_wanted, creation_id FROM replicas "
-        "ORDER BY group_id, replica_id",
+    [PARTITIONS] = ("SELECT group_id, space_id, range_start, range_end, range_epoch, wanted_version, "
+                    "split_left_group, split_right_group, is_split FROM partitions ORDER BY group_id"),
+    [REPLICAS] = ("SELECT replica_id, group_id, node_id, kind, goal, is_leader_wanted, creation_id, "
+                  "is_wanted, is_newcomer, "
+                  "is_leaving FROM replicas ORDER BY group_id, replica_id"),
     [OBJECTS] = "SELECT kind, id, version, is_deleted, body FROM bundle_objects ORDER BY version",
 };
 
@@ -94,6 +95,8 @@ static enum err load_node(struct control *control, const struct row *r)
     node->stored_wall_us = node->heard_wall_us;
     node->is_lost = truth(r, 6);
     node->loops = (uint32_t)number(r, 7);
+    node->is_draining = truth(r, 8);
+    node->is_removed = truth(r, 9);
     return ERR_OK;
 }
 
@@ -155,9 +158,10 @@ static enum err load_partition(struct control *control, const struct row *r)
         catalog_add_partition(&control->catalog, table, number(r, 0), start, end, number(r, 4));
     if (partition == NULL)
         return ERR_NO_MEMORY;
-    partition->split.left_group = number(r, 5);
-    partition->split.right_group = number(r, 6);
-    if (truth(r, 7))
+    partition->wanted_version = number(r, 5);
+    partition->split.left_group = number(r, 6);
+    partition->split.right_group = number(r, 7);
+    if (truth(r, 8))
         catalog_set_split(&control->catalog, partition);
     return ERR_OK;
 }
@@ -174,6 +178,9 @@ static enum err load_replica(struct control *control, const struct row *r)
     if (replica == NULL)
         return ERR_NO_MEMORY;
     replica->creation_id = number(r, 6);
+    replica->is_wanted = truth(r, 7);
+    replica->is_newcomer = truth(r, 8);
+    replica->is_leaving = truth(r, 9);
     return ERR_OK;
 }
 

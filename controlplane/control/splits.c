@@ -123,7 +123,7 @@ static bool is_present(const struct partition *p)
 static bool is_removed(const struct partition *p)
 {
     for (size_t i = 0; i < p->replica_count; i++)
-        if (p->replicas[i]->role != ROLE_REMOVED)
+        if (!replica_is_gone(p->replicas[i]))
             return false;
     return true;
 }

@@ -16,6 +16,7 @@
 #include "dataplane/node/entry_cache.h"
 #include "dataplane/node/goals.h"
 #include "dataplane/node/hottest.h"
+#include "dataplane/node/log_pace.h"
 #include "dataplane/node/node.h"
 #include "dataplane/node/peers.h"
 #include "dataplane/node/publisher.h"
@@ -176,6 +177,7 @@ struct report {
     uint64_t membership_version;
     struct member members[MEMBERS_MAX]; /* of a leader */
     uint32_t member_count;
+    uint64_t replica_id_floor; /* of a leader's membership */
     uint64_t applied_index;
     uint64_t schema_version;
     struct partition_size size;
@@ -254,6 +256,24 @@ struct shard {
     bool is_closing;
 };
 
+/* What a node says of its log's disk; written by the first loop, read by all. */
+struct peer_pace {
+    atomic_uint_fast32_t node_id; /* 0: free; the last that is written of a new one */
+    atomic_uint_fast64_t sync_us;
+    atomic_uint_fast64_t heard_us;
+    atomic_uint_fast64_t alive_since_us;
+    uint64_t incarnation; /* the first loop's alone */
+};
+
+enum { NODE_PACE_PEERS_MAX = 64 };
+
+struct node_pace {
+    struct log_pace own; /* the first loop's alone */
+    atomic_uint_fast64_t own_us;
+    atomic_bool is_slow;
+    struct peer_pace peers[NODE_PACE_PEERS_MAX];
+};
+
 /* Read by all shards: what was set before their threads started, and what says so. */
 struct node {
     struct node_options options;
@@ -268,6 +288,7 @@ struct node {
     struct wal *wal;              /* all shards; each has its port */
     pthread_mutex_t support_lock; /* guards what follows, never across I/O or a callback: node_support_lock */
     struct support *support;
+    struct node_pace pace;
 
     struct goals *goals;
     struct report *reports; /* by key, as the shards told them */
@@ -550,6 +571,17 @@ void shard_proof_start(struct shard *s);
 /* An append waits for the log; one was reported. */
 void shard_append_begins(struct shard *s);
 void shard_append_ends(struct shard *s);
+
+/* ---- node_pace.c: slow disks ---- */
+/* On the first shard: what a heartbeat says of its sender's log; and once a second, a look at ours. */
+void node_pace_heard(struct node *n, uint32_t node_id, uint64_t incarnation, uint32_t sync_us);
+void node_pace_sample(struct node *n);
+/* What we say of ours; 0: not known. From any loop, as the next two. */
+uint32_t node_pace_us(const struct node *n);
+/* That node's disk is so much slower than ours that no lead should go there. */
+bool node_pace_forbids(struct node *n, uint32_t node_id);
+/* The voter to whom this leader should hand over, as our disk is slow; 0: none. */
+uint64_t replica_better_leader(struct replica *r);
 
 /* ---- identity.c: a small file that must survive ---- */
 struct identity {

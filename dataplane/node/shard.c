@@ -106,10 +106,11 @@ static uint64_t preferred_epoch(const struct replica *r)
 {
     if (!r->is_leading || r->leader_preference == 0 || r->leader_preference == r->replica_id)
         return 0;
-    const struct member *preferred = membership_find(group_membership(r->group), r->leader_preference);
-    if (preferred == NULL || preferred->role != MEMBER_VOTER || preferred->kind != MEMBER_STORAGE)
-        return 0;
     struct node *n = r->shard->node;
+    const struct member *preferred = membership_find(group_membership(r->group), r->leader_preference);
+    if (preferred == NULL || preferred->role != MEMBER_VOTER || preferred->kind != MEMBER_STORAGE ||
+        node_pace_forbids(n, preferred->node_id))
+        return 0;
     uint64_t epoch = support_held_epoch(node_support_lock(n), preferred->node_id, clock_boot_us());
     node_support_unlock(n);
     return epoch;
@@ -140,6 +141,8 @@ static void hand_over(struct replica *r, uint64_t to_replica)
 static void on_leader_check(struct loop_timer *timer)
 {
     struct shard *s = timer->data;
+    if (s->index == 0)
+        node_pace_sample(s->node);
     for (struct replica *r = s->replicas; r != NULL; r = r->hh.next) {
         if (r->state != REPLICA_ACTIVE)
             continue;
@@ -148,8 +151,13 @@ static void on_leader_check(struct loop_timer *timer)
         replica_drive_membership(r);
         if (r->state != REPLICA_ACTIVE)
             continue;
-        if (wants_to_hand_over(r))
+        uint64_t better = replica_better_leader(r);
+        if (better != 0) {
+            hand_over(r, better);
+            metric_increment(&s->metrics.leads_given_up);
+        } else if (wants_to_hand_over(r)) {
             hand_over(r, r->leader_preference);
+        }
     }
     shard_heat_check(s);
     loop_timer_start(s->loop, timer, loop_now_us(s->loop) + LEADER_CHECK_US);
