@@ -11,6 +11,12 @@ void catalog_init(struct catalog *c)
     *c = (struct catalog){0};
 }
 
+static void partition_free(struct partition *partition)
+{
+    buffer_deinit(&partition->split.key);
+    memory_free(partition);
+}
+
 static void table_free(struct table *table)
 {
     table_spec_deinit(&table->spec);
@@ -31,7 +37,7 @@ void catalog_clear(struct catalog *c)
     HASH_ITER(hh, c->partitions, partition, next_partition)
     {
         HASH_DEL(c->partitions, partition);
-        memory_free(partition);
+        partition_free(partition);
     }
     struct table *table, *next_table;
     HASH_ITER(hh, c->tables, table, next_table)
@@ -123,6 +129,27 @@ size_t tenant_table_after(const struct tenant *t, const char *name)
             high = middle;
     }
     return low;
+}
+
+size_t table_live_count(const struct table *t)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < t->partition_count; i++)
+        count += !t->partitions[i]->is_split;
+    return count;
+}
+
+const struct replica *partition_authority(const struct partition *p)
+{
+    const struct replica *best = NULL;
+    for (size_t i = 0; i < p->replica_count; i++) {
+        const struct replica *replica = p->replicas[i];
+        bool is_leader = replica->role == ROLE_LEADER;
+        if (best == NULL || (is_leader && best->role != ROLE_LEADER) ||
+            (is_leader == (best->role == ROLE_LEADER) && replica->term > best->term))
+            best = replica;
+    }
+    return best;
 }
 
 struct table *tenant_table(const struct tenant *t, const char *name)
@@ -227,6 +254,7 @@ struct partition *catalog_add_partition(struct catalog *c, struct table *table, 
     partition->group_id = group_id;
     partition->table = table;
     partition->range_epoch = range_epoch;
+    buffer_init(&partition->split.key, KEY_BYTES_MAX);
     partition->start = copy_bound(partition->bounds, start);
     partition->end = copy_bound(partition->bounds + start.length, end);
     if (!table_insert(table, partition))
@@ -241,6 +269,12 @@ undo_insert:
 undo_alloc:
     memory_free(partition);
     return NULL;
+}
+
+/* Towards what its node holds. */
+static bool counts(const struct replica *replica)
+{
+    return replica->goal == GOAL_PRESENT && !replica->partition->is_split;
 }
 
 struct replica *catalog_add_replica(struct catalog *c, struct partition *partition, struct node *node,
@@ -266,7 +300,7 @@ struct replica *catalog_add_replica(struct catalog *c, struct partition *partiti
         return NULL;
     }
     partition->replicas[partition->replica_count++] = replica;
-    if (goal == GOAL_PRESENT) {
+    if (counts(replica)) {
         node->replica_count++;
         node->leader_count += is_leader_wanted;
     }
@@ -289,7 +323,7 @@ void catalog_set_status(struct catalog *c, struct table *table, enum table_statu
 
 static void discount(struct replica *replica)
 {
-    if (replica->goal != GOAL_PRESENT)
+    if (!counts(replica))
         return;
     replica->node->replica_count--;
     replica->node->leader_count -= replica->is_leader_wanted;
@@ -302,6 +336,16 @@ void catalog_set_absent(struct catalog *c, struct replica *replica)
     discount(replica);
     replica->goal = GOAL_ABSENT;
     catalog_touch_goal(c, replica);
+}
+
+void catalog_set_split(struct catalog *c, struct partition *partition)
+{
+    if (partition->is_split)
+        return;
+    for (size_t i = 0; i < partition->replica_count; i++)
+        discount(partition->replicas[i]);
+    partition->is_split = true;
+    c->split_count++;
 }
 
 void catalog_lose_node(struct node *node)
@@ -340,9 +384,10 @@ void catalog_remove_replica(struct catalog *c, struct replica *replica)
 void catalog_remove_partition(struct catalog *c, struct partition *partition)
 {
     ASSERT(partition->replica_count == 0);
+    c->split_count -= partition->is_split;
     table_forget(partition->table, partition);
     HASH_DEL(c->partitions, partition);
-    memory_free(partition);
+    partition_free(partition);
 }
 
 void catalog_remove_table(struct catalog *c, struct table *table)

@@ -6,6 +6,7 @@
  * here. Ids are counters: what was given out once is never given out again. Pure; one loop. */
 #pragma once
 
+#include "base/buffer.h"
 #include "base/hash.h"
 #include "controlplane/control/node_life.h"
 #include "controlplane/control/placement.h"
@@ -77,8 +78,18 @@ struct replica {
     uint64_t schema_version;
     uint64_t item_count;
     uint64_t item_bytes;
+    bool is_settled;      /* a leader's word: nobody needs what its group was split from */
     uint64_t milli_per_s; /* consumed by requests that it served */
     enum replica_membership membership;
+};
+
+/* Groups that a split makes, and where its leader would like it (splits.c). */
+struct partition_split {
+    uint64_t left_group; /* 0: none was ordered */
+    uint64_t right_group;
+    bool is_wanted_for_units; /* for more throughput: wherever the leader finds best */
+    uint32_t reason;          /* of its leader's wish, as in controlplane.proto; 0: it has none */
+    struct buffer key;        /* likewise */
 };
 
 struct partition {
@@ -87,6 +98,8 @@ struct partition {
     struct slice start; /* views of `bounds` */
     struct slice end;
     uint64_t range_epoch;
+    bool is_split; /* two others have its range; it is here until its replicas are removed */
+    struct partition_split split;
     struct replica *replicas[PARTITION_REPLICAS_MAX];
     size_t replica_count;    /* 0 = not placed yet */
     uint64_t wanted_version; /* counts the changes of who is wanted; 0 = the first membership is */
@@ -107,7 +120,7 @@ struct table {
     uint64_t schema_version;
     enum table_status status;
     uint64_t created_us;
-    struct partition **partitions; /* sorted by range */
+    struct partition **partitions; /* sorted by range; those that were split beside those that have it now */
     size_t partition_count;
     size_t partition_capacity;
     UT_hash_handle hh; /* by space id */
@@ -115,7 +128,8 @@ struct table {
     struct table *next_unsettled;
     struct table *previous_unsettled;
     bool is_unsettled;
-    uint64_t deleted_at_us; /* boot clock: when DELETING was seen first; 0 = not */
+    uint64_t deleted_at_us;  /* boot clock: when DELETING was seen first; 0 = not */
+    uint64_t updating_at_us; /* likewise UPDATING */
 };
 
 /* One data directory, whose id it has; the name goes over to another when that comes without an id. */
@@ -172,6 +186,7 @@ struct catalog {
     struct partition *partitions;
     struct replica *replicas;
     struct node *nodes;
+    size_t split_count; /* partitions that were split */
     struct table *unsettled;
     struct catalog_counters counters;
     uint64_t goal_version; /* grows with each new goal and with the set of nodes */
@@ -190,6 +205,10 @@ struct replica *catalog_replica(const struct catalog *c, uint64_t group_id, uint
 struct node *catalog_node(const struct catalog *c, uint32_t node_id);
 /* The one that has the name now, or NULL. */
 struct node *catalog_node_by_name(const struct catalog *c, const char *name);
+/* Partitions that have their range: all but those that were split. */
+size_t table_live_count(const struct table *t);
+/* Of the newest leader that was heard of; the others' figures are older. NULL: it has no replicas. */
+const struct replica *partition_authority(const struct partition *p);
 /* By name among the tenant's tables, or NULL. */
 struct table *tenant_table(const struct tenant *t, const char *name);
 /* The position of the first table whose name is greater. */
@@ -225,6 +244,8 @@ void catalog_change_wanted(struct catalog *c, struct partition *partition);
 void catalog_touch_goal(struct catalog *c, struct replica *replica);
 /* The node has the name; whichever had it is lost, and what it reported is void. */
 void catalog_name_node(struct catalog *c, struct node *node, const char *name);
+/* It was split: its replicas count no more. */
+void catalog_set_split(struct catalog *c, struct partition *partition);
 /* An operator's word: it will not be back, and its name is free. */
 void catalog_give_up_node(struct catalog *c, struct node *node);
 /* It must have no replicas. */

@@ -147,8 +147,10 @@ static void on_tick(struct loop_timer *timer)
     loop_timer_start(control->loop, timer, loop_now_us(control->loop) + TICK_US);
     if (control->state == CONTROL_INACTIVE)
         begin_loading(control);
-    if (control->state == CONTROL_ACTIVE)
+    if (control->state == CONTROL_ACTIVE) {
         control_wake_reconcile(control);
+        control_wake_splits(control);
+    }
 }
 
 /* ---- requests ---- */
@@ -221,6 +223,7 @@ static enum err open_parts(struct control *control, struct error *error)
 {
     control->bundle = bundle_store_create();
     TRY(control_reconcile_init(control));
+    TRY(control_splits_init(control));
     TRY(fleet_repair_init(control));
     if (control->bundle == NULL)
         return error_set(error, ERR_NO_MEMORY, "no memory");
@@ -298,6 +301,7 @@ void control_close(struct control *control)
 void control_free(struct control *control)
 {
     control_reconcile_deinit(control);
+    control_splits_deinit(control);
     fleet_repair_deinit(control);
     catalog_clear(&control->catalog);
     bundle_store_destroy(control->bundle);

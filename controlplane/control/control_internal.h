@@ -26,6 +26,7 @@ struct table_update;
 struct tag_request;
 struct operator_http;
 struct reconciliation;
+struct splits;
 struct repairs;
 
 /* Embedded in what asks for it. */
@@ -68,6 +69,7 @@ struct control {
     struct poll_call *polls;     /* heartbeats held back until there is news */
     uint64_t goal_version_first; /* goals of earlier controls are below this */
     struct reconciliation *reconciliation;
+    struct splits *splits;
     struct repairs *repairs;
     struct loop_timer look;   /* at the nodes' lives */
     uint64_t looked_at_us;    /* boot clock */
@@ -140,6 +142,31 @@ enum err control_reconcile_init(struct control *control) MUST_CHECK;
 void control_reconcile_deinit(struct control *control);
 /* Something changed that may let tables move on: look soon. */
 void control_wake_reconcile(struct control *control);
+
+/* splits.c: who is to be split, and when what was split may go. */
+struct Sluice__Controlplane__ReplicaGoal;
+struct Sluice__Controlplane__ReplicaReport;
+enum err control_splits_init(struct control *control) MUST_CHECK;
+void control_splits_deinit(struct control *control);
+/* Something may be to be ordered, or to go: look soon. */
+void control_wake_splits(struct control *control);
+/* The partition's order, into a goal; views. */
+void control_add_split_order(const struct partition *partition,
+                             struct Sluice__Controlplane__ReplicaGoal *goal);
+/* What a replica's report says of splits; the rest is taken. */
+void control_take_split_report(struct control *control, struct replica *replica,
+                               const struct Sluice__Controlplane__ReplicaReport *report);
+/* UPDATING: it has as many partitions as its throughput wants, or they cannot be had. */
+bool control_has_partitions(const struct control *control, const struct table *table);
+
+/* births.c: a replica of a group that a split has made, reported first: both groups are stored with the replicas that they were
+ * born with, and the one that was split is marked, in one transaction with what else the heartbeat brings. */
+bool control_is_birth(const struct control *control, const struct node *node,
+                      const struct Sluice__Controlplane__ReplicaReport *report);
+void control_store_birth(const struct control *control,
+                         const struct Sluice__Controlplane__ReplicaReport *report, struct sql_batch *batch);
+enum err control_apply_birth(struct control *control,
+                             const struct Sluice__Controlplane__ReplicaReport *report) MUST_CHECK;
 
 /* join.c: store what must be stored of a heartbeat, then take it. */
 struct Sluice__Controlplane__NodeHeartbeat;

@@ -58,7 +58,7 @@ static bool is_mended(const struct partition *partition)
 {
     enum table_status status = partition->table->status;
     return (status == TABLE_ACTIVE || status == TABLE_UPDATING || status == TABLE_CREATING) &&
-           partition->replica_count > 0;
+           partition->replica_count > 0 && !partition->is_split;
 }
 
 static void count_step(struct fleet_metrics *m, enum repair_kind kind)

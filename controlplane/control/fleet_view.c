@@ -32,7 +32,7 @@ struct placement_node fleet_weigh_node(const struct node *node)
         .node_id = node->node_id, .zone = node->zone, .leader_count = node->leader_count};
     for (const struct replica *r = node->oldest_goal; r != NULL; r = r->newer_goal) {
         uint64_t bytes, milli_per_s;
-        if (r->goal != GOAL_PRESENT || !r->is_wanted || r->is_leaving)
+        if (r->goal != GOAL_PRESENT || !r->is_wanted || r->is_leaving || r->partition->is_split)
             continue;
         place.replica_count++;
         weigh_partition(r->partition, &bytes, &milli_per_s);
@@ -46,7 +46,7 @@ struct placement_node fleet_weigh_node(const struct node *node)
 bool fleet_is_build(const struct replica *r)
 {
     return r->goal == GOAL_PRESENT && r->is_wanted && r->is_newcomer && r->kind == REPLICA_STORAGE &&
-           r->membership != REPLICA_VOTER;
+           r->membership != REPLICA_VOTER && !r->partition->is_split;
 }
 
 static struct repair_node view_node(const struct node *node, struct fleet_view *view)
@@ -55,7 +55,7 @@ static struct repair_node view_node(const struct node *node, struct fleet_view *
         .place = fleet_weigh_node(node), .life = node->life, .is_draining = node->is_draining};
     for (const struct replica *r = node->oldest_goal; r != NULL; r = r->newer_goal) {
         to.builds += fleet_is_build(r);
-        view->moves += r->goal == GOAL_PRESENT && r->is_wanted && r->is_leaving;
+        view->moves += r->goal == GOAL_PRESENT && r->is_wanted && r->is_leaving && !r->partition->is_split;
     }
     return to;
 }

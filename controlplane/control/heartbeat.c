@@ -60,6 +60,7 @@ static Sluice__Controlplane__ReplicaGoal *make_goal(const struct replica *replic
     goal->schema = proto_bytes(copy_schema(partition->table, arena));
     goal->first_membership_version = 1;
     goal->creation_id = replica->creation_id;
+    control_add_split_order(partition, goal);
     control_fill_members(goal, replica, arena);
     return goal;
 }
@@ -247,6 +248,7 @@ static void take_report(struct control *control, const struct node *node,
     replica->schema_version = report->schema_version;
     replica->item_count = report->item_count;
     replica->item_bytes = report->item_bytes;
+    control_take_split_report(control, replica, report);
     control_take_membership(control, replica, report);
     if (replica->partition->table->is_unsettled)
         control_wake_reconcile(control);

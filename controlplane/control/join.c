@@ -48,7 +48,8 @@ static struct replica *created_by(const struct control *control, const struct no
 static bool has_created(const struct control *control, const struct node *node, const heartbeat *heard)
 {
     for (size_t i = 0; i < heard->n_replicas; i++) {
-        if (created_by(control, node, heard->replicas[i]) != NULL)
+        if (created_by(control, node, heard->replicas[i]) != NULL ||
+            control_is_birth(control, node, heard->replicas[i]))
             return true;
     }
     return false;
@@ -80,6 +81,8 @@ static void store_created(const struct control *control, const struct node *node
                           struct sql_batch *batch)
 {
     for (size_t i = 0; i < heard->n_replicas; i++) {
+        if (control_is_birth(control, node, heard->replicas[i]))
+            control_store_birth(control, heard->replicas[i], batch);
         const struct replica *replica = created_by(control, node, heard->replicas[i]);
         if (replica == NULL)
             continue;
@@ -151,6 +154,8 @@ static enum err apply(struct control *control, struct change *change)
         return ERR_NO_MEMORY;
     const struct node *node = catalog_node(&control->catalog, join->node_id);
     for (size_t i = 0; i < heard->n_replicas; i++) {
+        if (control_is_birth(control, node, heard->replicas[i]))
+            TRY(control_apply_birth(control, heard->replicas[i]));
         struct replica *replica = created_by(control, node, heard->replicas[i]);
         if (replica == NULL)
             continue;

@@ -18,9 +18,8 @@ static const char *const statements[STATEMENT_COUNT] = {
          "t.is_deletion_protected, t.tags, t.status, t.created_us, t.max_read_units, t.max_write_units, "
          "t.on_demand_us, t.table_class_us, t.increase_us, t.decrease_us, t.decrease_count, "
          "t.decreases_left FROM tables t"),
-    [PARTITIONS] =
-        ("SELECT group_id, space_id, range_start, range_end, range_epoch, wanted_version FROM partitions "
-         "ORDER BY group_id"),
+    [PARTITIONS] = ("SELECT group_id, space_id, range_start, range_end, range_epoch, wanted_version, "
+                    "split_left_group, split_right_group, is_split FROM partitions ORDER BY group_id"),
     [REPLICAS] = ("SELECT replica_id, group_id, node_id, kind, goal, is_leader_wanted, creation_id, "
                   "is_wanted, is_newcomer, "
                   "is_leaving FROM replicas ORDER BY group_id, replica_id"),
@@ -160,6 +159,10 @@ static enum err load_partition(struct control *control, const struct row *r)
     if (partition == NULL)
         return ERR_NO_MEMORY;
     partition->wanted_version = number(r, 5);
+    partition->split.left_group = number(r, 6);
+    partition->split.right_group = number(r, 7);
+    if (truth(r, 8))
+        catalog_set_split(&control->catalog, partition);
     return ERR_OK;
 }
 

@@ -2,7 +2,7 @@
  * that it may be taken again by whoever is control next.
  *
  *     CREATING, not placed --(three zones alive)--> placed --(each group leads, schema applied)--> ACTIVE
- *     UPDATING --(each group leads)--> ACTIVE
+ *     UPDATING --(each group leads, and there are enough of them)--> ACTIVE
  *     DELETING --(replicas removed, or their nodes away, or 1 s)--> GONE --(each replica removed)--> no row any more  */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -45,6 +45,8 @@ static bool is_placed(const struct table *table)
 /* A group serves: a leader is there and has applied the schema. */
 static bool is_serving(const struct partition *partition)
 {
+    if (partition->is_split)
+        return true; /* two others do */
     for (size_t i = 0; i < partition->replica_count; i++) {
         const struct replica *replica = partition->replicas[i];
         if (replica->role == ROLE_LEADER && replica->schema_version >= partition->table->schema_version)
@@ -148,7 +150,9 @@ static enum err next_step(struct control *control, struct step *step, struct sql
             return step_place(control, step, batch);
         return is_all_serving(table) ? step_activate(control, step, batch) : ERR_STALE;
     case TABLE_UPDATING:
-        return is_all_serving(table) ? step_activate(control, step, batch) : ERR_STALE;
+        return is_all_serving(table) && control_has_partitions(control, table)
+                   ? step_activate(control, step, batch)
+                   : ERR_STALE;
     case TABLE_DELETING:
         return may_go(control, table) ? step_gone(control, step, batch) : ERR_STALE;
     case TABLE_GONE:

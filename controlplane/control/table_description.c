@@ -51,20 +51,6 @@ static json_t *key_schema(const struct table_spec *spec)
     return list;
 }
 
-/* Of the newest leader that was heard of; the others' figures are older. */
-static const struct replica *authority(const struct partition *partition)
-{
-    const struct replica *best = NULL;
-    for (size_t i = 0; i < partition->replica_count; i++) {
-        const struct replica *replica = partition->replicas[i];
-        bool is_leader = replica->role == ROLE_LEADER;
-        if (best == NULL || (is_leader && best->role != ROLE_LEADER) ||
-            (is_leader == (best->role == ROLE_LEADER) && replica->term > best->term))
-            best = replica;
-    }
-    return best;
-}
-
 struct table_size {
     json_int_t item_count;
     json_int_t item_bytes;
@@ -74,7 +60,9 @@ static struct table_size size_of(const struct table *table)
 {
     struct table_size size = {0};
     for (size_t i = 0; i < table->partition_count; i++) {
-        const struct replica *replica = authority(table->partitions[i]);
+        if (table->partitions[i]->is_split)
+            continue; /* others have its items */
+        const struct replica *replica = partition_authority(table->partitions[i]);
         size.item_count += replica == NULL ? 0 : (json_int_t)replica->item_count;
         size.item_bytes += replica == NULL ? 0 : (json_int_t)replica->item_bytes;
     }

@@ -114,6 +114,8 @@ static enum err update_apply(struct control *control, struct change *change)
     update->answer->bundle_version = update->object.object.version;
     take_spec(update->table, &update->spec, update->answer);
     catalog_set_status(&control->catalog, update->table, TABLE_UPDATING);
+    update->table->updating_at_us = loop_now_us(control->loop);
+    control_wake_splits(control);
     control_wake_reconcile(control);
     return control_object_apply(control, &update->object);
 }

@@ -19,7 +19,7 @@
 #include "controlplane/memds/digest_tree.h"
 #include "controlplane/proto/controlplane.pb-c.h"
 
-enum { ROUTE_REPLICAS_MAX = 16, ROUTE_BOUND_BYTES_MAX = 256 };
+enum { ROUTE_REPLICAS_MAX = 16, ROUTE_BOUND_BYTES_MAX = 1024 /* as SPLIT_KEY_BYTES_MAX of nodes */ };
 
 struct route_map;
 

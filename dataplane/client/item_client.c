@@ -439,7 +439,7 @@ static void on_verdict(struct item_call *call, struct item_verdict v)
      * at each other do not spin. */
     struct route *route = route_cache_find(call->client->routes, call->key);
     if (call->attempts <= 1 && route != NULL && route->leader_replica_id != 0 &&
-        route->leader_replica_id != call->asked_replica_id)
+        (route->leader_replica_id != call->asked_replica_id || route->group_id != call->group_id))
         go_on_at_once(call);
     else
         retry_later(call);
@@ -553,6 +553,8 @@ static void attempt(struct item_call *call)
         return;
     }
     struct route *route = route_cache_find(c->routes, call->key);
+    if (route != NULL && route->group_id != call->group_id)
+        call->asked_replica_id = 0; /* a split's groups have the replica ids of the one before */
     if (route == NULL || !names_somebody(route)) {
         look_up_later(call);
         return;

@@ -133,17 +133,114 @@ static struct route *copy(const Sluice__Dataplane__Route *from)
     return route;
 }
 
-static bool reserve(struct route_cache *cache)
+/* The same with another range. */
+static struct route *piece(const struct route *of, struct slice start, struct slice end)
 {
-    if (cache->count < cache->capacity)
+    struct route *route = memory_zalloc(sizeof *route + start.length + end.length);
+    if (route == NULL)
+        return NULL;
+    *route = *of;
+    uint8_t *bytes = (uint8_t *)(route + 1);
+    if (start.length > 0)
+        memcpy(bytes, start.data, start.length);
+    if (end.length > 0)
+        memcpy(bytes + start.length, end.data, end.length);
+    route->start = slice_make(bytes, start.length);
+    route->end = slice_make(bytes + start.length, end.length);
+    return route;
+}
+
+static bool reserve(struct route_cache *cache, size_t count)
+{
+    if (count <= cache->capacity)
         return true;
-    size_t capacity = cache->capacity == 0 ? 64 : cache->capacity * 2;
+    size_t capacity = cache->capacity * 2 > count + 64 ? cache->capacity * 2 : count + 64;
     struct route **routes = memory_resize(cache->routes, capacity * sizeof(struct route *));
     if (routes == NULL)
         return false;
     cache->routes = routes;
     cache->capacity = capacity;
     return true;
+}
+
+/* A route laid over those that it overlaps: what takes their place, in order. Kept ones are the same objects. */
+struct painting {
+    struct route **routes;
+    size_t count;
+    bool has_failed;
+};
+
+static void paint(struct painting *to, struct route *route)
+{
+    to->has_failed |= route == NULL;
+    if (route != NULL)
+        to->routes[to->count++] = route;
+}
+
+static bool is_below(struct slice key, struct slice end)
+{
+    return end.length == 0 || slice_compare(key, end) < 0;
+}
+
+/* Newer ones keep what they have; the new route gets the rest of its range, and of the older ones stays what is outside of it: after
+ * a split one child is known before the other, and the parent still knows more of its half than nobody. */
+static void lay_over(struct painting *to, const struct route *fresh, struct route *const *below, size_t count,
+                     const Sluice__Dataplane__Route *route)
+{
+    struct slice from = fresh->start;
+    bool is_to_its_end = false;
+    const struct route *last = NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct route *other = below[i];
+        if (is_newer(route, other)) {
+            if (slice_compare(other->start, fresh->start) < 0)
+                paint(to, piece(other, other->start, fresh->start));
+            last = other;
+            continue;
+        }
+        if (slice_compare(from, other->start) < 0)
+            paint(to, piece(fresh, from, other->start));
+        paint(to, other);
+        from = other->end;
+        is_to_its_end = other->end.length == 0;
+        last = NULL;
+    }
+    if (!is_to_its_end && is_below(from, fresh->end))
+        paint(to, piece(fresh, from, fresh->end));
+    if (last != NULL && fresh->end.length > 0 && is_below(fresh->end, last->end))
+        paint(to, piece(last, fresh->end, last->end));
+}
+
+/* What a refresh says, most of the time. */
+static bool is_known(const struct route *known, const Sluice__Dataplane__Route *route)
+{
+    return !is_newer(route, known) && slice_equal(known->start, proto_slice(route->range_start)) &&
+           slice_equal(known->end, proto_slice(route->range_end));
+}
+
+static bool is_kept(const struct painting *painting, const struct route *route)
+{
+    for (size_t i = 0; i < painting->count; i++)
+        if (painting->routes[i] == route)
+            return true;
+    return false;
+}
+
+/* Free those of `routes` that are not kept in `painting`. */
+static void free_others(struct route *const *routes, size_t count, const struct painting *painting)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!is_kept(painting, routes[i]))
+            memory_free(routes[i]);
+}
+
+static void replace(struct route_cache *cache, size_t first, size_t last, const struct painting *by)
+{
+    free_others(cache->routes + first, last - first, by);
+    memmove(cache->routes + first + by->count, cache->routes + last,
+            (cache->count - last) * sizeof *cache->routes);
+    memcpy(cache->routes + first, by->routes, by->count * sizeof *by->routes);
+    cache->count += by->count - (last - first);
 }
 
 enum err route_cache_put(struct route_cache *cache, const Sluice__Dataplane__Route *route)
@@ -155,22 +252,28 @@ enum err route_cache_put(struct route_cache *cache, const Sluice__Dataplane__Rou
     if (first > 0 && ends_above(cache->routes[first - 1], start))
         first--;
     size_t last = first;
+    bool is_used = false;
     for (; last < cache->count && overlaps(cache->routes[last], start, end); last++)
-        if (!is_newer(route, cache->routes[last]))
-            return ERR_OK;
+        is_used |= is_newer(route, cache->routes[last]) && cache->routes[last]->is_used;
+    if (last == first + 1 && is_known(cache->routes[first], route))
+        return ERR_OK;
     struct route *fresh = copy(route);
-    if (fresh == NULL || !reserve(cache)) {
-        memory_free(fresh);
-        return ERR_NO_MEMORY;
+    struct painting painting = {.routes = memory_alloc((2 * (last - first) + 2) * sizeof(struct route *))};
+    if (fresh != NULL && painting.routes != NULL) {
+        fresh->is_used = is_used;
+        lay_over(&painting, fresh, cache->routes + first, last - first, route);
     }
-    for (; last > first; last--) {
-        fresh->is_used |= cache->routes[last - 1]->is_used;
-        remove_at(cache, last - 1);
+    bool is_done = fresh != NULL && painting.routes != NULL && !painting.has_failed &&
+                   reserve(cache, cache->count + painting.count);
+    if (is_done) {
+        replace(cache, first, last, &painting);
+    } else {
+        const struct painting kept = {.routes = cache->routes + first, .count = last - first};
+        free_others(painting.routes, painting.count, &kept);
     }
-    memmove(cache->routes + first + 1, cache->routes + first, (cache->count - first) * sizeof *cache->routes);
-    cache->routes[first] = fresh;
-    cache->count++;
-    return ERR_OK;
+    memory_free(painting.routes);
+    memory_free(fresh);
+    return is_done ? ERR_OK : ERR_NO_MEMORY;
 }
 
 void route_cache_age(struct route_cache *cache, uint32_t rounds_max)

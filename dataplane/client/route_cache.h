@@ -1,6 +1,7 @@
 /* Routes by key range, in memory: the ranges that this router has needed so far.
  *
- * Ranges of different groups do not overlap; where a newer route overlaps older ones, those go. */
+ * What is in it does not overlap: where a newer route overlaps older ones, it has those keys, and the older ones keep the rest.
+ * So after a split a child that is known does not take the other one's keys along. */
 #pragma once
 
 #include "base/error.h"
@@ -26,10 +27,10 @@ struct route {
     uint64_t membership_version;
     uint64_t term;
     uint64_t leader_replica_id; /* 0: not known */
-    struct slice start;
-    struct slice end; /* empty: no end */
-    bool is_used;     /* since the last refresh; for the owner of the cache, as are the next two */
-    bool is_fresh;    /* was looked up since then: the next refresh may leave it out */
+    struct slice start;         /* of the part that is this group's, as far as is known */
+    struct slice end;           /* empty: no end */
+    bool is_used;               /* since the last refresh; for the owner of the cache, as are the next two */
+    bool is_fresh;              /* was looked up since then: the next refresh may leave it out */
     uint32_t unused_rounds;
     uint32_t replica_count;
     struct route_replica replicas[ROUTE_REPLICAS_MAX];

@@ -311,15 +311,15 @@ static void show_shard(struct buffer *to, void *data)
     static const char *const roles[] = {"follower", "pre-candidate", "candidate", "leader"};
     for (struct replica *r = s->replicas; r != NULL; r = r->hh.next) {
         struct group_status g = group_status(r->group);
-        buffer_append_format(to,
-                             "group=%llu replica=%llu loop=%u state=%s role=%s%s term=%llu first=%llu "
-                             "last=%llu commit=%llu applied=%llu pending=%llu\n",
-                             (unsigned long long)r->group_id, (unsigned long long)r->replica_id, s->index,
-                             states[r->state], roles[g.role], r->is_leading ? " leading" : "",
-                             (unsigned long long)g.term, (unsigned long long)g.first_index,
-                             (unsigned long long)g.last_index, (unsigned long long)g.commit_index,
-                             (unsigned long long)partition_applied_index(r->partition),
-                             (unsigned long long)partition_pending_count(r->partition));
+        buffer_append_format(
+            to,
+            "group=%llu replica=%llu loop=%u state=%s role=%s%s%s term=%llu first=%llu "
+            "last=%llu commit=%llu applied=%llu pending=%llu\n",
+            (unsigned long long)r->group_id, (unsigned long long)r->replica_id, s->index, states[r->state],
+            roles[g.role], r->is_leading ? " leading" : "", group_is_split(r->group) ? " split" : "",
+            (unsigned long long)g.term, (unsigned long long)g.first_index, (unsigned long long)g.last_index,
+            (unsigned long long)g.commit_index, (unsigned long long)partition_applied_index(r->partition),
+            (unsigned long long)partition_pending_count(r->partition));
     }
 }
 

@@ -37,6 +37,7 @@ struct node_options {
     uint64_t snapshot_bytes_per_s; /* to other nodes, of all loops together */
     uint64_t log_segment_bytes;
     uint64_t log_sync_interval_us;
+    uint64_t split_bytes;          /* of a partition's items, from which on its leader wants it split */
     uint64_t partition_read_units; /* caps, per second, unless a goal says otherwise; 0: none */
     uint64_t partition_write_units;
     uint64_t block_cache_bytes; /* of all loops together, as the next */

@@ -12,6 +12,7 @@
 #include "base/wire.h"
 #include "dataplane/log/wal.h"
 #include "dataplane/node/cap.h"
+#include "dataplane/node/early_frames.h"
 #include "dataplane/node/entry_cache.h"
 #include "dataplane/node/goals.h"
 #include "dataplane/node/hottest.h"
@@ -19,6 +20,7 @@
 #include "dataplane/node/node.h"
 #include "dataplane/node/peers.h"
 #include "dataplane/node/publisher.h"
+#include "dataplane/node/replica_split.h"
 #include "dataplane/node/snapshot_stream.h"
 #include "dataplane/partition/partition.h"
 #include "dataplane/proto/dataplane.pb-c.h"
@@ -106,6 +108,7 @@ struct replica {
     uint32_t log_reads_in_flight;
     uint32_t pool_reads_in_flight;
 
+    struct replica_split split;
     struct cap reads; /* of all reads that this replica answers */
     struct cap writes;
     struct slice
@@ -115,7 +118,8 @@ struct replica {
 
     struct partition_size reported_size;
     uint64_t reported_membership; /* its version */
-    bool is_unreported;           /* its report has changed: it is in the shard's list */
+    bool is_reported_settled;
+    bool is_unreported; /* its report has changed: it is in the shard's list */
     struct replica *next_unreported;
     uint64_t published_term;
     UT_hash_handle hh;
@@ -142,7 +146,8 @@ struct computation_line {
 enum {
     RANGES_IN_BACKGROUND = 1,
     COMPUTATIONS_IN_BACKGROUND = 1,
-    BACKGROUND_THREADS = RANGES_IN_BACKGROUND + COMPUTATIONS_IN_BACKGROUND,
+    SPLITS_IN_BACKGROUND = 1, /* walks over a partition's rows (split_lead.c) */
+    BACKGROUND_THREADS = RANGES_IN_BACKGROUND + COMPUTATIONS_IN_BACKGROUND + SPLITS_IN_BACKGROUND,
 };
 
 /* What a turn of the loop has given to ranges and expressions (shard_turn_spent_us). */
@@ -180,7 +185,9 @@ struct report {
     struct capacity writes_per_s;
     uint64_t range_epoch;
     uint64_t creation_id;
-    uint64_t version; /* node.report_version when it last changed */
+    bool is_settled;
+    struct report_split *split; /* memory_free; NULL: nothing to say of one */
+    uint64_t version;           /* node.report_version when it last changed */
     UT_hash_handle hh;
 };
 
@@ -226,7 +233,10 @@ struct shard {
     struct hottest hottest;
     struct range_line ranges;
     struct computation_line computations;
-    struct background background; /* for both */
+    uint32_t splits_in_background;
+    struct background background; /* for all three */
+    uint32_t births;              /* of replicas that splits make, under way */
+    struct early_frames early;    /* for them */
     struct snapshot_out *snapshots_out;
     struct snapshot_in *snapshots_in;
     struct snapshot_pace snapshot_pace;
@@ -322,6 +332,8 @@ void replica_tick(struct replica *r);
 /* Write what an update wants on disk (group_bootstrap's, outside of a step). */
 enum err replica_persist(struct replica *r, const struct group_persist *persist) MUST_CHECK;
 void replica_on_frame(struct shard *s, struct wire_call call, const struct frame *frame);
+/* The same from a node whose word it is; 0: it is nobody's. */
+void replica_take_frame(struct shard *s, uint32_t from_node, const struct frame *frame);
 /* The gates of the core, with the node's support as it is now. */
 bool replica_can_serve_strong(struct replica *r);
 bool replica_can_serve_eventual(struct replica *r);
@@ -446,11 +458,69 @@ enum err shard_load_store(struct shard *s, struct error *error) MUST_CHECK;
 enum err shard_load_record(struct shard *s, const struct segment_record *record) MUST_CHECK;
 /* Let the recovered replicas act; when the node's id and support are there. */
 enum err shard_restart_replicas(struct shard *s, struct error *error) MUST_CHECK;
-void replica_row_encode(const struct replica *r, struct buffer *to);
+struct replica_row {
+    uint64_t replica_id;
+    uint64_t creation_id;
+    enum member_kind kind;
+    uint64_t range_epoch;
+    struct slice range_start;
+    struct slice range_end;
+};
+void replica_row_encode(const struct replica_row *row, struct buffer *to);
+/* Views of the replica's range. */
+struct replica_row replica_row_of(const struct replica *r);
+
 /* Blocking. What the store has beside a group's rows, into a fresh partition; ret_checkpoint is left alone where there is none.
  * ERR_CORRUPT, ERR_IO, ERR_NO_MEMORY */
 enum err store_load_partition(struct store *store, uint64_t group_id, struct partition *partition,
                               uint64_t *ret_checkpoint) MUST_CHECK;
+
+/* ---- split_lead.c: the leader's part of a split ---- */
+void split_init(struct replica_split *split);
+void split_deinit(struct replica_split *split);
+/* This leader would like to be split at the key (empty: not); control is told. */
+void split_wish(struct replica *r, struct slice key, enum split_reason reason);
+/* What control says of a split, now. */
+void split_take_order(struct replica *r, const Sluice__Controlplane__ReplicaGoal *goal);
+/* From time to time: is it too large, is a split ordered, can it go on? */
+void split_check(struct replica *r);
+/* Whatever is under way ends soon: the replica does not lead any more, is split, or going. */
+void split_give_up(struct replica *r);
+
+/* ---- split_report.c: what control hears of splits ---- */
+struct report_split;
+/* NULL when there is nothing to say; to be freed. ERR_NO_MEMORY */
+enum err split_report_create(const struct replica *r, struct report_split **ret_report) MUST_CHECK;
+void split_report_fill(const struct report_split *from, Sluice__Controlplane__ReplicaReport *to,
+                       struct arena *arena);
+/* A leader: each storage voter has acknowledged an entry of this group's own. */
+bool split_is_settled(const struct replica *r);
+
+/* ---- split_birth.c: what a split makes ---- */
+/* The split was applied to the core, as the entry of that term: the children's rows go into the replica's batch. */
+void split_add_children(struct replica *parent, uint64_t term);
+/* A log replica applies nothing: keep the split of its log (body: with its type), and bear when it is committed. */
+void split_keep_entry(struct replica *r, uint64_t index, struct slice body);
+void split_on_passed(struct replica *r);
+/* Begin the birth, when the split is in the store and it is not begun. */
+void split_on_applied(struct replica *parent);
+/* The child's first hard state is durable: it acts. */
+void split_child_durable(struct replica *child);
+/* After a restart: the replica is of a split that is applied here. Call when all that have a log act. */
+bool split_claim_child(struct replica *child);
+/* Claimed, and the log does not know enough of it: its parent bears it again. */
+bool split_is_unborn(const struct replica *child);
+/* Split, and its children are not born yet: it stays until they are. */
+bool split_is_bearing(const struct replica *r);
+/* A replica of a range, not here, may still come from a split, as an older one has that range. */
+bool split_is_waiting(struct shard *s, uint64_t group_id, struct slice start, struct slice end,
+                      uint64_t epoch);
+/* The rows in its range are others': they stay when it goes. */
+bool split_keeps_rows(const struct replica *r);
+/* The acting replica here that has the key since the split of `parent`, or NULL. */
+struct replica *split_child_of(struct replica *parent, struct slice key);
+/* The one that has the keys right before `end`. */
+struct replica *split_child_before(struct replica *parent, struct slice end);
 
 /* ---- shard_flush.c ---- */
 void shard_flush_start(struct shard *s);

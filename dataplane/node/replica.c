@@ -63,6 +63,7 @@ struct replica *replica_create(struct shard *s, uint64_t group_id, uint64_t repl
     entry_cache_init(&r->entries);
     replica_caps_init(r);
     buffer_init(&r->goal_schema, SCHEMA_BYTES_MAX);
+    split_init(&r->split);
     uint64_t seed;
     random_secret(&seed, sizeof seed);
     const struct group_options options = {
@@ -112,6 +113,7 @@ void replica_destroy(struct replica *r)
     group_destroy(r->group);
     entry_cache_deinit(&r->entries);
     buffer_deinit(&r->goal_schema);
+    split_deinit(&r->split);
     replica_caps_deinit(r);
     store_batch_destroy(r->batch);
     free_range(r);

@@ -18,6 +18,8 @@ static enum partition_entry_kind kind_of(struct slice body)
         return PARTITION_ENTRY_WRITE;
     case ENTRY_SCHEMA:
         return PARTITION_ENTRY_SCHEMA;
+    case ENTRY_SPLIT:
+        return PARTITION_ENTRY_SPLIT;
     default:
         return PARTITION_ENTRY_NONE;
     }
@@ -32,7 +34,7 @@ static void add_effect(struct replica *r, const struct partition_effect *effect)
     case PARTITION_EFFECT_DELETE:
         store_batch_delete(r->batch, effect->key);
         break;
-    case PARTITION_EFFECT_SPLIT: /* kind_of passes none on: a node proposes no split yet */
+    case PARTITION_EFFECT_SPLIT: /* split_add_children */
     case PARTITION_EFFECT_SCHEMA:
     case PARTITION_EFFECT_NONE:
         break; /* the schema is part of the checkpoint */
@@ -109,6 +111,8 @@ static bool fill_batch(struct replica *r)
             replica_report(r);
         }
         add_effect(r, &effect);
+        if (effect.kind == PARTITION_EFFECT_SPLIT)
+            split_add_children(r, entry->term);
         loop_turn_take(r->shard->loop, entry->body.length);
         r->applied_term = entry->term;
     }
@@ -164,6 +168,7 @@ void replica_lose_term(struct replica *r)
         metric_set(&s->metrics.groups_led, metric_value(&s->metrics.groups_led) - 1);
     }
     r->is_leading = r->wants_lead = r->has_proposed_schema = r->has_unflushed_proposals = false;
+    split_give_up(r);
     partition_drop_pending(r->partition);
     replica_heat_unwatch(r);
     while (r->waits != NULL) {
@@ -299,6 +304,7 @@ static void pass_over(struct replica *r)
     struct group_update update;
     if (group_status(r->group).applied_index < r->commit_index)
         (void)replica_step(r, &event, &update); /* cannot be refused */
+    split_on_passed(r);
     entry_cache_trim(&r->entries, r->commit_index, CACHE_BYTES_MAX);
 }
 
@@ -323,6 +329,7 @@ void replica_apply(struct replica *r)
     answer_applied(r);
     begin_lead(r);
     report_membership(r);
+    split_on_applied(r);
     if (r->commit_index <= partition_applied_index(r->partition))
         return;
     if (!loop_turn_has_room(s->loop))

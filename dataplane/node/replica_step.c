@@ -31,7 +31,7 @@ static void on_persisted(void *cookie, enum err err)
         return;
     }
     if (r->state == REPLICA_CREATING && !s->is_closing)
-        replica_created(r);
+        r->split.parent_group != 0 ? split_child_durable(r) : replica_created(r);
     struct group_update update;
     if (r->state == REPLICA_ACTIVE)
         (void)replica_step(r, &event, &update); /* an error only says that the term has moved on */
@@ -303,14 +303,12 @@ static enum err decode(struct shard *s, const struct frame *frame,
     return message_decode(proto_slice(header->fields), ret_message);
 }
 
-void replica_on_frame(struct shard *s, struct wire_call call, const struct frame *frame)
+void replica_take_frame(struct shard *s, uint32_t from_node, const struct frame *frame)
 {
     const Sluice__Dataplane__Replication *header;
     struct group_message message;
-    struct wire_identity peer;
-    metric_increment(&s->metrics.replication_received);
     if (decode(s, frame, &header, &message) != ERR_OK || message.entry_count > GROUP_TAIL_ENTRIES_MAX ||
-        !wire_call_peer(call, &peer) || peer.role != WIRE_ROLE_NODE || peer.node_id != message.from_node) {
+        from_node == 0 || from_node != message.from_node) {
         metric_increment(&s->metrics.messages_malformed);
         return;
     }
@@ -321,8 +319,12 @@ void replica_on_frame(struct shard *s, struct wire_call call, const struct frame
     }
     message.entries = entries;
     struct replica *r = replica_find(s, header->group_id);
-    if (r == NULL || r->state != REPLICA_ACTIVE)
-        return; /* not created yet, or gone: the sender repeats what matters */
+    if (r == NULL ||
+        r->state != REPLICA_ACTIVE) { /* not created yet, or gone: the sender repeats what matters */
+        if (s->births > 0)
+            early_frames_keep(&s->early, header->group_id, from_node, frame);
+        return;
+    }
     uint64_t first_index = header->first_index, kept_index = header->kept_index;
     struct group_event event = {.kind = GROUP_EVENT_MESSAGE, .message = &message};
     struct group_update update;
@@ -331,6 +333,14 @@ void replica_on_frame(struct shard *s, struct wire_call call, const struct frame
         metric_increment(&s->metrics.messages_malformed);
     if (err == ERR_OK && r->state == REPLICA_ACTIVE)
         replica_note_log_bounds(r, message.from_replica, first_index, kept_index);
+}
+
+void replica_on_frame(struct shard *s, struct wire_call call, const struct frame *frame)
+{
+    struct wire_identity peer;
+    bool is_node = wire_call_peer(call, &peer) && peer.role == WIRE_ROLE_NODE;
+    metric_increment(&s->metrics.replication_received);
+    replica_take_frame(s, is_node ? peer.node_id : 0, frame);
 }
 
 /* ---- routes ---- */

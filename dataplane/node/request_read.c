@@ -191,6 +191,13 @@ void request_on_read(struct shard *s, struct wire_call call, const struct frame 
         refuse(s, call, SLUICE__DATAPLANE__STATUS__NO_GROUP, NULL);
         return;
     }
+    if (group_is_split(r->group)) {
+        struct replica *child = split_child_of(r, asked.key);
+        refuse(s, call,
+               child == NULL ? SLUICE__DATAPLANE__STATUS__NOT_LEADER : SLUICE__DATAPLANE__STATUS__WRONG_RANGE,
+               child);
+        return;
+    }
     if (request->range_epoch != r->range_epoch || !key_is_within(asked.key, r->range_start, r->range_end)) {
         refuse(s, call, SLUICE__DATAPLANE__STATUS__WRONG_RANGE, r);
         return;

@@ -283,7 +283,7 @@ static bool enter_background(struct range_read *read)
     struct shard *s = read->shard;
     struct replica *r = read->replica;
     arena_reset(&s->arena);
-    if (r->state != REPLICA_ACTIVE || r->range_epoch != read->range_epoch ||
+    if (r->state != REPLICA_ACTIVE || r->range_epoch != read->range_epoch || group_is_split(r->group) ||
         !request_may_serve(r, read->is_strong)) {
         refuse(s, read->call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r->state == REPLICA_ACTIVE ? r : NULL);
         return false;
@@ -457,6 +457,14 @@ void request_on_range(struct shard *s, struct wire_call call, const struct frame
     struct replica *r = replica_find(s, request->group_id);
     if (r == NULL || r->state != REPLICA_ACTIVE) {
         refuse(s, call, SLUICE__DATAPLANE__STATUS__NO_GROUP, NULL);
+        return;
+    }
+    if (group_is_split(r->group)) {
+        struct replica *child = request->is_reverse ? split_child_before(r, proto_slice(request->end))
+                                                    : split_child_of(r, proto_slice(request->begin));
+        refuse(s, call,
+               child == NULL ? SLUICE__DATAPLANE__STATUS__NOT_LEADER : SLUICE__DATAPLANE__STATUS__WRONG_RANGE,
+               child);
         return;
     }
     if (request->range_epoch != r->range_epoch || !begins_within(r, request)) {

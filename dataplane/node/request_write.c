@@ -324,6 +324,14 @@ static bool is_welcome(struct replica *r, const struct incoming *in,
                        const Sluice__Dataplane__WriteRequest *header)
 {
     struct shard *s = r->shard;
+    if (group_is_split(r->group)) {
+        struct replica *child = split_child_of(r, proto_slice(header->key));
+        request_send_back(s, in->call,
+                          child == NULL ? SLUICE__DATAPLANE__STATUS__NOT_APPLIED
+                                        : SLUICE__DATAPLANE__STATUS__WRONG_RANGE,
+                          child);
+        return false;
+    }
     if (header->range_epoch != r->range_epoch ||
         !key_is_within(proto_slice(header->key), r->range_start, r->range_end)) {
         request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__WRONG_RANGE, r);

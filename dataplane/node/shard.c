@@ -147,6 +147,7 @@ static void on_leader_check(struct loop_timer *timer)
         if (r->state != REPLICA_ACTIVE)
             continue;
         replica_report_size(r);
+        split_check(r);
         replica_drive_membership(r);
         if (r->state != REPLICA_ACTIVE)
             continue;
@@ -184,7 +185,7 @@ static Sluice__Controlplane__GroupRoute *describe(uint64_t group_id, struct aren
 {
     struct shard *s = data;
     struct replica *r = replica_find(s, group_id);
-    if (r == NULL || r->state != REPLICA_ACTIVE || !r->is_leading)
+    if (r == NULL || r->state != REPLICA_ACTIVE || !r->is_leading || partition_is_split(r->partition))
         return NULL;
     const Sluice__Dataplane__Route *route = replica_route(r, arena);
     Sluice__Controlplane__GroupRoute *to = arena_alloc(arena, sizeof *to);
@@ -433,6 +434,7 @@ void shard_destroy(struct shard *s)
     ASSERT(s->port == NULL && !s->is_running);
     while (s->replicas != NULL)
         replica_destroy(s->replicas);
+    early_frames_clear(&s->early);
     if (s->index > 0) {
         mailbox_close(s->mailbox, NULL, NULL);
         loop_deinit(s->loop);

@@ -67,7 +67,8 @@ static enum err write_range(struct replica *r)
     if (batch == NULL)
         return ERR_NO_MEMORY;
     buffer_clear(&s->scratch);
-    replica_row_encode(r, &s->scratch);
+    const struct replica_row row = replica_row_of(r);
+    replica_row_encode(&row, &s->scratch);
     store_batch_put_meta(batch, r->group_id, slice_from_string(NODE_META_REPLICA), buffer_view(&s->scratch));
     store_batch_set_applied(batch, r->group_id, &(struct store_applied){.replica_id = r->replica_id});
     enum err err = buffer_has_failed(&s->scratch) ? ERR_NO_MEMORY : store_write(s->store, batch);

@@ -48,6 +48,9 @@ static void shorten_log(struct replica *r, uint64_t generation)
     uint64_t spare = replica_spare_index(r), wanted = snapshot_needs_log_from(r);
     if (first > spare + 1)
         first = spare + 1;
+    uint64_t split_index = group_status(r->group).split_index;
+    if (split_index != 0 && first > split_index)
+        first = split_index; /* who lags has it from here */
     if (first > wanted)
         first = wanted;
     uint64_t previous_term;

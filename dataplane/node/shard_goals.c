@@ -11,6 +11,7 @@ struct removal {
     struct loop_timer reads; /* its rows are still being read: they are dropped after that */
     struct shard *shard;
     struct replica *replica;
+    bool keeps_rows; /* in its range: they are those of the groups that it was split into */
     enum err err;
 };
 
@@ -18,7 +19,8 @@ static void drop_in_pool(uv_work_t *work)
 {
     struct removal *removal = work->data;
     struct replica *r = removal->replica;
-    removal->err = store_drop(removal->shard->store, r->range_start, r->range_end, r->group_id);
+    struct slice end = removal->keeps_rows ? r->range_start : r->range_end;
+    removal->err = store_drop(removal->shard->store, r->range_start, end, r->group_id);
 }
 
 static void after_drop(uv_work_t *work, int status)
@@ -33,6 +35,8 @@ static void after_drop(uv_work_t *work, int status)
     if (removal->err != ERR_OK)
         log_warn("rows_not_dropped", "group=%llu error=%s", (unsigned long long)r->group_id,
                  err_name(removal->err));
+    if (partition_is_split(r->partition))
+        metric_increment(&s->metrics.parents_dropped);
     shard_report_removed(s, r->group_id, r->replica_id);
     replica_destroy(r);
     memory_free(removal);
@@ -50,6 +54,7 @@ static void drop_rows(struct removal *removal)
         loop_timer_start(s->loop, &removal->reads, loop_now_us(s->loop) + READS_CHECK_US);
         return;
     }
+    removal->keeps_rows = split_keeps_rows(r);
     if (uv_queue_work(&s->loop->uv, &removal->work, drop_in_pool, after_drop) == 0)
         return;
     memory_free(removal);
@@ -124,6 +129,9 @@ static bool take_goal(struct shard *s, const Sluice__Controlplane__ReplicaGoal *
                       struct creation *creation)
 {
     struct replica *r = replica_find(s, goal->group_id);
+    if (r == NULL && split_is_waiting(s, goal->group_id, proto_slice(goal->range_start),
+                                      proto_slice(goal->range_end), goal->range_epoch))
+        return false; /* it comes with the split of what is here, or its rows are free when that is gone */
     if (goal->state == SLUICE__CONTROLPLANE__GOAL_STATE__ABSENT) {
         if (r == NULL || r->replica_id != goal->replica_id) {
             shard_report_removed(s, goal->group_id, goal->replica_id);
@@ -131,7 +139,7 @@ static bool take_goal(struct shard *s, const Sluice__Controlplane__ReplicaGoal *
         }
         if (r->state == REPLICA_REMOVING)
             return true;
-        return r->state != REPLICA_CREATING && replica_remove(r);
+        return r->state != REPLICA_CREATING && !split_is_bearing(r) && replica_remove(r);
     }
     if (r != NULL && r->replica_id != goal->replica_id)
         return false; /* the old one must go first */
@@ -144,6 +152,7 @@ static bool take_goal(struct shard *s, const Sluice__Controlplane__ReplicaGoal *
     replica_caps_take(r, goal);
     bool is_taken = take_schema(r, goal);
     replica_take_wanted(r, goal);
+    split_take_order(r, goal);
     return is_taken;
 }
 

@@ -11,15 +11,27 @@ enum { REPLICA_ROW_VERSION = 2 };
 
 /* ---- rows ---- */
 
-void replica_row_encode(const struct replica *r, struct buffer *to)
+void replica_row_encode(const struct replica_row *row, struct buffer *to)
 {
     buffer_append_u8(to, REPLICA_ROW_VERSION);
-    buffer_append_u64(to, r->replica_id);
-    buffer_append_u64(to, r->creation_id);
-    buffer_append_u8(to, (uint8_t)r->kind);
-    buffer_append_u64(to, r->range_epoch);
-    buffer_append_prefixed(to, r->range_start);
-    buffer_append_prefixed(to, r->range_end);
+    buffer_append_u64(to, row->replica_id);
+    buffer_append_u64(to, row->creation_id);
+    buffer_append_u8(to, (uint8_t)row->kind);
+    buffer_append_u64(to, row->range_epoch);
+    buffer_append_prefixed(to, row->range_start);
+    buffer_append_prefixed(to, row->range_end);
+}
+
+struct replica_row replica_row_of(const struct replica *r)
+{
+    return (struct replica_row){
+        .replica_id = r->replica_id,
+        .creation_id = r->creation_id,
+        .kind = r->kind,
+        .range_epoch = r->range_epoch,
+        .range_start = r->range_start,
+        .range_end = r->range_end,
+    };
 }
 
 static enum err replica_from_row(struct shard *s, uint64_t group_id, struct slice row)
@@ -152,6 +164,8 @@ static enum err on_entry(struct replica *r, const struct segment_record *record)
     TRY(group_restore_entry(r->group, record->index, record->term, record->body));
     if (record->index < group_status(r->group).first_index)
         return ERR_OK; /* void: a later start of the log was read already */
+    if (r->kind == MEMBER_LOG && record->body.length > 0 && record->body.data[0] == ENTRY_SPLIT)
+        split_keep_entry(r, record->index, record->body);
     if (record->index <= r->checkpoint_index || r->kind == MEMBER_LOG) {
         entry_cache_truncate(&r->entries, record->index);
         return ERR_OK;
@@ -208,7 +222,8 @@ static enum err restart_without_log(struct replica *r)
         replica_quarantine(r, "log_lost");
         return ERR_OK;
     }
-    enum err err = store_drop(s->store, r->range_start, r->range_end, r->group_id);
+    struct slice end = split_keeps_rows(r) ? r->range_start : r->range_end;
+    enum err err = store_drop(s->store, r->range_start, end, r->group_id);
     replica_destroy(r);
     return err;
 }
@@ -226,7 +241,7 @@ static enum err restart(struct replica *r)
     struct shard *s = r->shard;
     enum err err = wal_group_open(&r->log, s->port, r->group_id);
     if (err == ERR_NOT_FOUND)
-        return restart_without_log(r);
+        return ERR_OK; /* restart_late */
     TRY(err);
     if (r->state == REPLICA_QUARANTINED || wal_group_replica(r->log).is_damaged) {
         r->state = REPLICA_CREATING; /* so that quarantining it takes effect */
@@ -240,6 +255,8 @@ static enum err restart(struct replica *r)
         replica_created(r);
         return ERR_OK;
     }
+    if (group_status(r->group).term == 0 && applied.index > 0)
+        return ERR_OK;         /* restart_late */
     if (r->kind == MEMBER_LOG) /* it has nothing but its log */
         applied = (struct store_applied){.index = group_status(r->group).first_index - 1};
     else
@@ -260,15 +277,33 @@ static enum err restart(struct replica *r)
     return ERR_OK;
 }
 
-enum err shard_restart_replicas(struct shard *s, struct error *error)
+/* The log has nothing of it, or not its first hard state: a split's child that was being born, or one of the cases above. */
+static enum err restart_late(struct replica *r)
+{
+    if (r->state != REPLICA_CREATING || split_claim_child(r))
+        return ERR_OK; /* its parent bears it again */
+    if (r->log == NULL)
+        return restart_without_log(r);
+    replica_quarantine(r, "log_lost");
+    return ERR_OK;
+}
+
+static enum err restart_all(struct shard *s, enum err (*how)(struct replica *r), struct error *error)
 {
     struct replica *next;
     for (struct replica *r = s->replicas; r != NULL; r = next) {
         next = r->hh.next;
-        enum err err = restart(r);
+        uint64_t group_id = r->group_id;
+        enum err err = how(r);
         if (err != ERR_OK)
-            return error_set(error, err, "restart replica of group %llu: %s", (unsigned long long)r->group_id,
+            return error_set(error, err, "restart replica of group %llu: %s", (unsigned long long)group_id,
                              err_sentence(err));
     }
     return ERR_OK;
+}
+
+enum err shard_restart_replicas(struct shard *s, struct error *error)
+{
+    TRY(restart_all(s, restart, error));
+    return restart_all(s, restart_late, error);
 }

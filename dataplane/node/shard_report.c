@@ -49,6 +49,7 @@ static struct report report_of(const struct replica *r)
         .writes_per_s = r->reported_writes,
         .range_epoch = r->range_epoch,
         .creation_id = r->creation_id,
+        .is_settled = split_is_settled(r),
     };
     report.replica_id_floor = r->is_leading ? membership->replica_id_floor : 0;
     for (; r->is_leading && report.member_count < membership->count; report.member_count++)
@@ -71,6 +72,8 @@ void replica_report(struct replica *r)
 void replica_report_size(struct replica *r)
 {
     struct partition_size size = partition_size(r->partition);
+    if (r->is_leading && r->is_reported_settled != split_is_settled(r))
+        replica_report(r);
     if (r->is_leading &&
         (size.item_count != r->reported_size.item_count || size.item_bytes != r->reported_size.item_bytes))
         replica_report(r);
@@ -112,7 +115,11 @@ static void fill(struct shard *s, struct reports_message *message)
         s->unreported->is_unreported = false;
         s->unreported->reported_size = partition_size(s->unreported->partition);
         s->unreported->reported_membership = group_membership_committed(s->unreported->group)->version;
-        message->reports[message->count++] = report_of(s->unreported);
+        s->unreported->is_reported_settled = split_is_settled(s->unreported);
+        struct report *report = &message->reports[message->count++];
+        *report = report_of(s->unreported);
+        if (split_report_create(s->unreported, &report->split) != ERR_OK)
+            node_fail(s->node, "memory", ERR_NO_MEMORY); /* as in on_reports */
     }
     for (const struct removed_replica *gone = s->removed; gone != NULL; gone = gone->next)
         message->reports[message->count++] =
@@ -207,6 +214,7 @@ static enum err take(struct node *n, const struct report *changed)
         }
     }
     UT_hash_handle hh = report->hh;
+    memory_free(report->split);
     *report = *changed;
     report->hh = hh;
     report->version = ++n->report_version;
@@ -230,6 +238,7 @@ static void on_reports(struct mailbox_message *delivered)
 static void forget(struct node *n, struct report *report)
 {
     HASH_DEL(n->reports, report);
+    memory_free(report->split);
     memory_free(report);
 }
 
@@ -288,6 +297,8 @@ static Sluice__Controlplane__ReplicaReport *to_message(const struct report *from
     to->write_milli_per_s = (uint64_t)from->writes_per_s.milli;
     to->range_epoch = from->range_epoch;
     to->creation_id = from->creation_id;
+    to->is_settled = from->is_settled;
+    split_report_fill(from->split, to, arena);
     return add_members(from, to, arena) ? to : NULL;
 }
 

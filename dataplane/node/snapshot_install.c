@@ -60,7 +60,8 @@ enum err snapshot_complete_import(struct snapshot_in *in)
     enum err err =
         store_import_put_meta(in->import, slice_from_string(NODE_META_INSTALLED), buffer_view(&row));
     buffer_clear(&row);
-    replica_row_encode(in->replica, &row);
+    const struct replica_row replica = replica_row_of(in->replica);
+    replica_row_encode(&replica, &row);
     if (err == ERR_OK && buffer_has_failed(&row))
         err = ERR_NO_MEMORY;
     if (err == ERR_OK)

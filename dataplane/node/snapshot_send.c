@@ -335,7 +335,10 @@ static bool find_log_begin(struct snapshot_out *out)
 {
     struct replica *r = out->replica;
     uint64_t applied = group_status(r->group).applied_index, kept = replica_kept_index(r);
+    uint64_t split_index = group_status(r->group).split_index;
     out->index = kept < applied ? kept : applied;
+    if (split_index != 0 && out->index >= split_index)
+        out->index = split_index - 1; /* it must have the split to bear what comes of it */
     return out->index > 0;
 }
 

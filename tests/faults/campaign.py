@@ -20,6 +20,7 @@ PORT = 23000
 OUTAGE_MEDIAN_SECONDS_MAX = 1.6
 OUTAGE_SECONDS_MAX = 2.5
 SENTENCES_SHOWN_MAX = 20
+SPLIT_SIZE = "24KiB"  # so small that the load's table splits all the time
 
 
 def say(text):
@@ -62,16 +63,17 @@ def judge_items(report):
     return report.is_clean
 
 
-def campaign(kills, seed, port, binaries, loops):
+def campaign(kills, seed, port, binaries, loops, split_size):
     home = Path(tempfile.mkdtemp(prefix="sluice-faults-"))
     home.chmod(0o711)  # PostgreSQL's account must be able to reach its directory below
-    fleet = Fleet(home, port, binaries, loops, node_settings=NO_CAPS)
+    fleet = Fleet(home, port, binaries, loops, node_settings=[*NO_CAPS, "--split-size", split_size])
     is_good = False
     try:
         fleet.up(say=lambda text: say(f"    {text}"))
         begin = time.monotonic()
         result = kill_run.run(fleet, fleet.create_tenant("faults"), kills, seed, say=say)
         seconds = time.monotonic() - begin
+        say(f"partitions split meanwhile: {result.splits}")
         are_outages_good = judge_outages(result)
         is_good = judge_items(result.report) and are_outages_good
         report = result.report
@@ -93,12 +95,13 @@ def main():
     parser.add_argument("--seed", type=int, default=None, help="order of the victims; default: by the clock")
     parser.add_argument("--port", type=int, default=PORT, help="base of the fleet's ports")
     parser.add_argument("--loops", type=int, default=None, help="of each node; default: as ./dev up")
+    parser.add_argument("--split-size", default=SPLIT_SIZE, help="of a partition's items, from which on it is split")
     parser.add_argument("--binaries", default=str(Path(__file__).resolve().parents[2] / "build" / "release"))
     options = parser.parse_args()
     if options.kills < 1:
         parser.error("--kills must be at least 1")
     seed = int(time.time()) if options.seed is None else options.seed
-    return campaign(options.kills, seed, options.port, options.binaries, options.loops)
+    return campaign(options.kills, seed, options.port, options.binaries, options.loops, options.split_size)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ class Replica:
     commit: int
     applied: int
     term: int
+    is_split: bool  # two other groups have its range
 
 
 def replicas(fleet):
@@ -53,7 +54,7 @@ def node_replicas(row):
         values = dict(word.partition("=")[::2] for word in line.split())
         found.append(Replica(row["name"], int(values["group"]), values["state"], "leading" in values,
                              int(values["last"]), int(values["commit"]), int(values["applied"]),
-                             int(values["term"])))
+                             int(values["term"]), "split" in values))
     return found
 
 

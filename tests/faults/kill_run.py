@@ -34,6 +34,7 @@ class Kill:
 class Result:
     kills: list
     report: object  # kill_load.Report
+    splits: int = 0  # of partitions, by what nodes said of their groups after each kill
 
 
 def victims(fleet, count, seed):
@@ -118,7 +119,8 @@ def run(fleet, key, kills, seed, table="kills", say=lambda text: None):
     create_table(client, table)
     keys = kill_probe.find_keys(fleet, client, table)
     chance = random.Random(seed)
-    done = []
+    done, groups = [], set(kill_probe.leaders(fleet))
+    splits = 0
     with LoadProcess(*options, table, seed) as load, ProbeProcess(options, table, keys) as probes:
         probes.wait_served(time.monotonic(), SERVED_SECONDS_MAX)
         for number, victim in enumerate(victims(fleet, kills, seed), 1):
@@ -126,11 +128,15 @@ def run(fleet, key, kills, seed, table="kills", say=lambda text: None):
                 victim = chance.choice(sorted(set(kill_probe.leaders(fleet).values())))
             kill = kill_one(fleet, probes, victim, chance.random() < 0.5)
             done.append(kill)
+            # Each split is of one group that is there, and of two that were not.
+            new = set(kill_probe.leaders(fleet)) - groups
+            groups |= new
+            splits += len(new) // 2
             say(f"{number:3}/{kills} {victim:<12} {describe(kill)}")
         load.stop()
         report = load.check()
     client.call("DeleteTable", TableName=table)
-    return Result(done, report)
+    return Result(done, report, splits)
 
 
 def describe(kill):

@@ -118,6 +118,46 @@ static void a_partition_has_room_for_a_whole_membership(void **state)
         catalog_add_replica(&catalog, partition, nodes[NODES - 1], NODES, 0, GOAL_PRESENT, false));
 }
 
+static void what_was_split_counts_no_more(void **state)
+{
+    struct partition *parent = add(1, "", "", 1);
+    struct replica *leader = catalog_add_replica(&catalog, parent, nodes[0], 7, 0, GOAL_PRESENT, true);
+    assert_int_equal(table_live_count(table), 1);
+    catalog_set_split(&catalog, parent);
+    catalog_set_split(&catalog, parent);
+    assert_int_equal(catalog.split_count, 1);
+    assert_int_equal(nodes[0]->replica_count, 0);
+    assert_int_equal(nodes[0]->leader_count, 0);
+    struct partition *left = add(2, "", "m", 2);
+    struct partition *right = add(3, "m", "", 2);
+    assert_int_equal(table_live_count(table), 2);
+    assert_non_null(catalog_add_replica(&catalog, left, nodes[0], 7, 0, GOAL_PRESENT, true));
+    assert_non_null(catalog_add_replica(&catalog, right, nodes[0], 7, 0, GOAL_PRESENT, true));
+    assert_int_equal(nodes[0]->replica_count, 2);
+    catalog_set_absent(&catalog, leader);
+    assert_int_equal(nodes[0]->replica_count, 2);
+    catalog_remove_replica(&catalog, leader);
+    catalog_remove_partition(&catalog, parent);
+    assert_int_equal(catalog.split_count, 0);
+    assert_int_equal(nodes[0]->replica_count, 2);
+    assert_int_equal(nodes[0]->leader_count, 2);
+}
+
+static void the_newest_leader_speaks_for_its_partition(void **state)
+{
+    struct partition *partition = add(1, "", "", 1);
+    assert_null(partition_authority(partition));
+    struct replica *a = catalog_add_replica(&catalog, partition, nodes[0], 1, 0, GOAL_PRESENT, true);
+    struct replica *b = catalog_add_replica(&catalog, partition, nodes[1], 2, 0, GOAL_PRESENT, false);
+    a->role = ROLE_LEADER;
+    a->term = 3;
+    b->role = ROLE_FOLLOWER;
+    b->term = 4;
+    assert_ptr_equal(partition_authority(partition), a);
+    b->role = ROLE_LEADER;
+    assert_ptr_equal(partition_authority(partition), b);
+}
+
 static void a_table_goes_with_its_partitions(void **state)
 {
     add(1, "", "m", 1);
@@ -137,6 +177,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_groups_may_have_the_same_replica_id, begin, end),
         cmocka_unit_test_setup_teardown(a_group_has_a_replica_id_once, begin, end),
         cmocka_unit_test_setup_teardown(a_partition_has_room_for_a_whole_membership, begin, end),
+        cmocka_unit_test_setup_teardown(what_was_split_counts_no_more, begin, end),
+        cmocka_unit_test_setup_teardown(the_newest_leader_speaks_for_its_partition, begin, end),
         cmocka_unit_test_setup_teardown(a_table_goes_with_its_partitions, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

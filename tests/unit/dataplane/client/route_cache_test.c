@@ -64,11 +64,48 @@ static void a_split_replaces_its_parent_and_the_parent_does_not_come_back(void *
     put(cache, route(1, "a", "z", 1, 5));
     put(cache, route(2, "a", "m", 2, 1));
     assert_int_equal(group_at(cache, "b"), 2);
-    assert_int_equal(group_at(cache, "n"), 0);
+    assert_int_equal(group_at(cache, "n"), 1); /* it knows more of the other one than nobody */
     put(cache, route(3, "m", "z", 2, 1));
     put(cache, route(1, "a", "z", 1, 9));
     assert_int_equal(group_at(cache, "b"), 2);
     assert_int_equal(group_at(cache, "n"), 3);
+    assert_int_equal(route_cache_count(cache), 2);
+    route_cache_destroy(cache);
+}
+
+static void a_parent_keeps_what_no_child_has_claimed(void **state)
+{
+    struct route_cache *cache = route_cache_create();
+    put(cache, route(1, "a", "z", 1, 5));
+    put(cache, route(2, "f", "m", 3, 1));
+    assert_int_equal(route_cache_count(cache), 3);
+    assert_int_equal(group_at(cache, "a"), 1);
+    assert_int_equal(group_at(cache, "f"), 2);
+    assert_int_equal(group_at(cache, "m"), 1);
+    put(cache, route(1, "a", "z", 1, 6)); /* it goes around the newer one */
+    assert_int_equal(route_cache_count(cache), 3);
+    assert_int_equal(route_cache_find(cache, SLICE_LITERAL("b"))->term, 6);
+    assert_int_equal(route_cache_find(cache, SLICE_LITERAL("n"))->term, 6);
+    assert_int_equal(group_at(cache, "g"), 2);
+    assert_int_equal(group_at(cache, "z"), 0);
+    route_cache_destroy(cache);
+}
+
+static void a_late_parent_fills_the_gap_that_its_children_leave(void **state)
+{
+    struct route_cache *cache = route_cache_create();
+    put(cache, route(2, "c", "f", 2, 1));
+    put(cache, route(3, "t", "", 3, 1));
+    put(cache, route(1, "a", "", 1, 5));
+    assert_int_equal(route_cache_count(cache), 4);
+    assert_int_equal(group_at(cache, "b"), 1);
+    assert_int_equal(group_at(cache, "d"), 2);
+    assert_int_equal(group_at(cache, "f"), 1);
+    assert_int_equal(group_at(cache, "s"), 1);
+    assert_int_equal(group_at(cache, "t"), 3);
+    put(cache, route(4, "a", "", 4, 1));
+    assert_int_equal(route_cache_count(cache), 1);
+    assert_int_equal(group_at(cache, "d"), 4);
     route_cache_destroy(cache);
 }
 
@@ -116,6 +153,8 @@ int main(void)
         cmocka_unit_test(a_key_is_found_in_its_range_only),
         cmocka_unit_test(only_a_newer_route_replaces),
         cmocka_unit_test(a_split_replaces_its_parent_and_the_parent_does_not_come_back),
+        cmocka_unit_test(a_parent_keeps_what_no_child_has_claimed),
+        cmocka_unit_test(a_late_parent_fills_the_gap_that_its_children_leave),
         cmocka_unit_test(a_forgotten_route_is_gone_only_for_its_group),
         cmocka_unit_test(a_route_that_nobody_uses_goes_after_a_while),
         cmocka_unit_test(nonsense_is_ignored),
