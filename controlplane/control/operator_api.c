@@ -4,9 +4,11 @@
  *     GET  /v1/tenants                       all of them
  *     POST /v1/tenants/{tenant_id}/keys {"user_name": "..."}   a new access key; its secret is shown this once
  *     POST /v1/keys/{access_key_id}/revoke, DELETE /v1/keys/{access_key_id}
- *     GET  /v1/fleet                         nodes, MemDS instances, how many tables are in which state              */
+ *     GET  /v1/fleet                         nodes, MemDS instances, how many tables are in which state
+ *     POST /v1/groups/{group_id}/leader {"node": "..."}        move a partition's lead to that node                   */
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/base64.h"
 #include "base/clock.h"
@@ -15,6 +17,7 @@
 #include "base/random.h"
 #include "controlplane/bundle/seal.h"
 #include "controlplane/control/control_internal.h"
+#include "controlplane/control/lead_move.h"
 #include "controlplane/control/operator_http.h"
 #include "controlplane/proto/controlplane.pb-c.h"
 
@@ -360,6 +363,17 @@ static void revoke_key(const struct operator_request *request, const char *acces
     control_submit(request->control, &operator->change);
 }
 
+static void move_lead(const struct operator_request *request, const char *group)
+{
+    const char *node = json_string_value(json_object_get(request->body, "node"));
+    char *end;
+    unsigned long long group_id = strtoull(group, &end, 10);
+    if (node == NULL || node[0] == '\0' || strlen(node) > NAME_BYTES_MAX || *end != '\0')
+        refuse(request, ERR_VALIDATION, "\"node\" must be a node's name, the group a number");
+    else
+        control_move_lead(request->control, group_id, node, request->answer, request->done, request->data);
+}
+
 /* The middle of "/v1/tenants/{id}/keys", when `path` has that form. */
 static bool match(const char *path, const char *start, const char *end, char *ret_middle, size_t bytes)
 {
@@ -391,6 +405,8 @@ static void route(const struct operator_request *request, const char *method, co
     } else if ((is_post && match(path, "/v1/keys/", "/revoke", id, sizeof id)) ||
                (strcmp(method, "DELETE") == 0 && match(path, "/v1/keys/", "", id, sizeof id))) {
         revoke_key(request, id);
+    } else if (is_post && match(path, "/v1/groups/", "/leader", id, sizeof id)) {
+        move_lead(request, id);
     } else {
         refuse(request, ERR_UNKNOWN_OPERATION, "No such path, or not with this method");
     }

@@ -59,8 +59,6 @@ struct replica {
     uint64_t goal_schema_version;
     bool has_proposed_schema;
     uint64_t leader_preference;
-    uint64_t preferred_epoch; /* in which the preferred one's node supports us; 0 = it does not */
-    uint64_t preferred_since_us;
 
     struct group *group;
     struct partition *partition;
@@ -142,6 +140,14 @@ struct report {
     UT_hash_handle hh;
 };
 
+/* Since when another node has supported us in the epoch in which it does now; epoch 0: it does not. */
+struct steady_peer {
+    uint32_t node_id;
+    uint64_t epoch;
+    uint64_t since_us;
+};
+enum { STEADY_PEERS_MAX = 64 };
+
 /* A word from one shard to another that needs no memory: under way at most once at a time. */
 struct shard_signal {
     struct mailbox_message message;
@@ -177,6 +183,8 @@ struct shard {
     struct loop_timer proof;
     struct loop_timer flush;
     struct loop_timer leader_check;
+    struct steady_peer steady_peers[STEADY_PEERS_MAX];
+    uint32_t steady_peer_count;
     struct random random;      /* of the flushes' times */
     struct flushing *flushing; /* NULL: none is under way */
     uint64_t drain_until_us;
@@ -303,6 +311,17 @@ void shard_tick(struct shard *s);
 /* Time that this turn of its loop has given to ranges and expressions. Beyond what a kind of work may take, it goes elsewhere. */
 uint64_t shard_turn_spent_us(struct shard *s);
 void shard_turn_spend(struct shard *s, uint64_t us);
+
+/* Soon: a leader may be wanted elsewhere. */
+void shard_check_leaders(struct shard *s);
+
+/* ---- shard_leads.c ---- */
+/* Look which nodes support us, from time to time. */
+void shard_look_at_peers(struct shard *s);
+/* It leads, another is to lead, and can take over at once. */
+bool replica_wants_to_hand_over(struct replica *r);
+/* 0: to whoever has most. */
+void replica_hand_over(struct replica *r, uint64_t to_replica);
 
 /* ---- shard_create.c ---- */
 /* The replicas that one answer of control creates; they share a flush of the store. NULL without memory. */

@@ -95,53 +95,23 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
 
 /* ---- leaders where control wants them ---- */
 
-/* The epoch in which the preferred replica's node supports us; 0 = there is nobody to hand over to. */
-static uint64_t preferred_epoch(const struct replica *r)
-{
-    if (!r->is_leading || r->leader_preference == 0 || r->leader_preference == r->replica_id)
-        return 0;
-    const struct member *preferred = membership_find(group_membership(r->group), r->leader_preference);
-    if (preferred == NULL || preferred->role != MEMBER_VOTER || preferred->kind != MEMBER_STORAGE)
-        return 0;
-    struct node *n = r->shard->node;
-    uint64_t epoch = support_held_epoch(node_support_lock(n), preferred->node_id, clock_boot_us());
-    node_support_unlock(n);
-    return epoch;
-}
-
-/* A restarted replica may not campaign for a lease and its margin: who hands over to it at once leaves the group
- * without a leader until then. So its node must have supported us, in one epoch, for longer than that. */
-static bool wants_to_hand_over(struct replica *r)
-{
-    uint64_t now_us = clock_boot_us();
-    uint64_t epoch = preferred_epoch(r);
-    if (epoch == 0 || epoch != r->preferred_epoch) {
-        r->preferred_epoch = epoch;
-        r->preferred_since_us = now_us;
-        return false;
-    }
-    return now_us - r->preferred_since_us >= 2 * support_lease_us(r->shard->node->support) &&
-           group_match_index(r->group, r->leader_preference) == group_status(r->group).last_index;
-}
-
-static void hand_over(struct replica *r, uint64_t to_replica)
-{
-    struct group_event event = {.kind = GROUP_EVENT_TRANSFER, .replica_id = to_replica};
-    struct group_update update;
-    (void)replica_step(r, &event, &update); /* when refused, it goes on leading */
-}
-
 static void on_leader_check(struct loop_timer *timer)
 {
     struct shard *s = timer->data;
+    shard_look_at_peers(s);
     for (struct replica *r = s->replicas; r != NULL; r = r->hh.next) {
         if (r->state != REPLICA_ACTIVE)
             continue;
         replica_report_size(r);
-        if (wants_to_hand_over(r))
-            hand_over(r, r->leader_preference);
+        if (replica_wants_to_hand_over(r))
+            replica_hand_over(r, r->leader_preference);
     }
     loop_timer_start(s->loop, timer, loop_now_us(s->loop) + LEADER_CHECK_US);
+}
+
+void shard_check_leaders(struct shard *s)
+{
+    loop_timer_start(s->loop, &s->leader_check, loop_now_us(s->loop));
 }
 
 /* ---- publishing ---- */
@@ -344,7 +314,7 @@ static uint32_t hand_all_over(struct shard *s)
         if (r->state != REPLICA_ACTIVE || !r->is_leading)
             continue;
         led++;
-        hand_over(r, 0);
+        replica_hand_over(r, 0);
     }
     return led;
 }

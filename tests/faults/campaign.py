@@ -1,4 +1,5 @@
-"""`./dev faults [--kills N] [--seed N]`: kill -9 under load on a fleet of its own; what was lost, how long it took.
+"""`./dev faults [--kills N | --handovers N] [--seed N]`: kill -9, or leads moved, under load on a fleet of its own; what
+was lost, how long it took.
 
 Exits non-zero when an acknowledged write is lost, a write is applied twice, something unexpected is answered, or
 a partition is out of service for longer than promised.
@@ -13,7 +14,8 @@ import time
 from pathlib import Path
 
 from deploy.local.fleet import Fleet, FleetError
-from tests.faults import kill_run
+from tests.faults import handovers, kill_run
+from tests.faults.kill_probe import percentile
 
 PORT = 23000
 OUTAGE_MEDIAN_SECONDS_MAX = 1.6
@@ -23,11 +25,6 @@ SENTENCES_SHOWN_MAX = 20
 
 def say(text):
     print(text, flush=True)
-
-
-def percentile(values, share):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def judge_outages(result):
@@ -61,22 +58,36 @@ def judge_items(report):
     return report.is_clean
 
 
-def campaign(kills, seed, port, binaries, loops):
+def run_kills(fleet, kills, seed):
+    begin = time.monotonic()
+    result = kill_run.run(fleet, fleet.create_tenant("faults"), kills, seed, say=say)
+    seconds = time.monotonic() - begin
+    are_outages_good = judge_outages(result)
+    is_good = judge_items(result.report) and are_outages_good
+    report = result.report
+    say(f"{kills} kills in {seconds:.0f} s (seed {seed}): acknowledged {report.acknowledged}, checked "
+        f"{report.checked}, lost {len(report.lost)}, doubled {len(report.doubled)}, unexpected "
+        f"{len(report.unexpected)}: {'passed' if is_good else 'FAILED'}")
+    return is_good
+
+
+def run_handovers(fleet, count, seed):
+    result = handovers.run(fleet, fleet.create_tenant("faults"), count, seed, say=say)
+    say(handovers.describe_noise(result))
+    is_good = judge_items(result.report) and result.is_within_bounds and result.failed == 0
+    say(f"{result.summary()}: {'passed' if is_good else 'FAILED'}")
+    return is_good
+
+
+def campaign(run, port, binaries, loops):
+    """Runs run(fleet), which prints its figures and says whether they are good, on a fleet of its own."""
     home = Path(tempfile.mkdtemp(prefix="sluice-faults-"))
     home.chmod(0o711)  # PostgreSQL's account must be able to reach its directory below
     fleet = Fleet(home, port, binaries, loops)
     is_good = False
     try:
         fleet.up(say=lambda text: say(f"    {text}"))
-        begin = time.monotonic()
-        result = kill_run.run(fleet, fleet.create_tenant("faults"), kills, seed, say=say)
-        seconds = time.monotonic() - begin
-        are_outages_good = judge_outages(result)
-        is_good = judge_items(result.report) and are_outages_good
-        report = result.report
-        say(f"{kills} kills in {seconds:.0f} s (seed {seed}): acknowledged {report.acknowledged}, checked "
-            f"{report.checked}, lost {len(report.lost)}, doubled {len(report.doubled)}, unexpected "
-            f"{len(report.unexpected)}: {'passed' if is_good else 'FAILED'}")
+        is_good = run(fleet)
     finally:
         fleet.down()
         if is_good:
@@ -89,6 +100,7 @@ def campaign(kills, seed, port, binaries, loops):
 def main():
     parser = argparse.ArgumentParser(prog="./dev faults")
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--handovers", type=int, default=None, help="move so many leads instead")
     parser.add_argument("--seed", type=int, default=None, help="order of the victims; default: by the clock")
     parser.add_argument("--port", type=int, default=PORT, help="base of the fleet's ports")
     parser.add_argument("--loops", type=int, default=None, help="of each node; default: as ./dev up")
@@ -97,7 +109,12 @@ def main():
     if options.kills < 1:
         parser.error("--kills must be at least 1")
     seed = int(time.time()) if options.seed is None else options.seed
-    return campaign(options.kills, seed, options.port, options.binaries, options.loops)
+    def run(fleet):
+        if options.handovers is not None:
+            return run_handovers(fleet, options.handovers, seed)
+        return run_kills(fleet, options.kills, seed)
+
+    return campaign(run, options.port, options.binaries, options.loops)
 
 
 if __name__ == "__main__":
