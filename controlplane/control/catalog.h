@@ -107,9 +107,10 @@ struct node {
     struct replica *newest_goal;
     UT_hash_handle hh; /* by id */
     /* As heard. */
-    uint64_t boot_epoch; /* 0 = not heard since this control began */
-    bool is_reported;    /* a full report of this boot is here */
-    uint64_t told_since; /* the goals_version that was last answered with goals, and up to which */
+    uint64_t boot_epoch;     /* 0 = not heard since this control began */
+    bool is_reported;        /* a full report of this boot is here */
+    uint64_t report_version; /* the newest of this boot that was taken */
+    uint64_t told_since;     /* the goals_version that was last answered with goals, and up to which */
     uint64_t told_version;
     uint64_t heard_at_us;    /* boot clock */
     uint64_t heard_wall_us;  /* wall clock */

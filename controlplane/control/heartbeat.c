@@ -289,6 +289,7 @@ static void take_reports(struct control *control, struct node *node, const heart
     if (node->boot_epoch != heard->boot_epoch)
         node->is_reported = false;
     node->boot_epoch = heard->boot_epoch;
+    node->report_version = heard->report_version;
     node->is_reported = node->is_reported || heard->is_full;
     node->heard_at_us = now_us;
     node->heard_wall_us = clock_wall_us();
@@ -300,12 +301,23 @@ static void take_reports(struct control *control, struct node *node, const heart
         control_wake_reconcile(control);
 }
 
+/* A heartbeat that has something to store waits for that, and a later one, which has not, does not: what the later one said
+ * counts. It had all that was not acknowledged before it, so nothing of the earlier one is missed. */
+static bool is_overtaken(const struct node *node, const heartbeat *heard)
+{
+    return node->boot_epoch == heard->boot_epoch && heard->report_version < node->report_version;
+}
+
 void control_take_heartbeat(struct control *control, struct wire_call call, uint32_t node_id,
                             const heartbeat *heard)
 {
     struct node *node = catalog_node(&control->catalog, node_id);
     if (node == NULL) {
         wire_refuse(call, ERR_UNAVAILABLE);
+        return;
+    }
+    if (is_overtaken(node, heard)) {
+        wire_refuse(call, ERR_STALE);
         return;
     }
     take_reports(control, node, heard);

@@ -225,6 +225,7 @@ struct node {
     struct goals *goals;
     struct report *reports; /* by replica_id, as the shards told them */
     uint64_t report_version;
+    uint64_t forgotten_version; /* reports of removals up to here are forgotten */
     struct buffer kept_peers; /* as last written to the store */
 
     struct loop_timer heartbeat;

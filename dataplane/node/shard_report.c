@@ -64,9 +64,10 @@ void replica_report(struct replica *r)
 /* Followers' would say the same a little later. */
 void replica_report_size(struct replica *r)
 {
+    if (!r->is_leading)
+        return;
     struct partition_size size = partition_size(r->partition);
-    if (r->is_leading &&
-        (size.item_count != r->reported_size.item_count || size.item_bytes != r->reported_size.item_bytes))
+    if (size.item_count != r->reported_size.item_count || size.item_bytes != r->reported_size.item_bytes)
         replica_report(r);
 }
 
@@ -267,7 +268,10 @@ void node_fill_report(uint64_t since_version, Sluice__Controlplane__NodeHeartbea
                       struct arena *arena, void *data)
 {
     struct node *n = data;
+    if (since_version == n->report_version && n->forgotten_version == since_version)
+        return; /* as mostly: there may be thousands of reports, and none is new */
     forget_acknowledged(n, since_version);
+    n->forgotten_version = since_version;
     size_t count = 0;
     for (const struct report *report = n->reports; report != NULL; report = report->hh.next)
         count += report->version > since_version;

@@ -39,6 +39,7 @@ void group_destroy(struct group *g)
     if (g == NULL)
         return;
     group_log_deinit(&g->log);
+    memory_free(g->restored);
     buffer_deinit(&g->own_body);
     buffer_deinit(&g->hard_state);
     memory_free(g);
