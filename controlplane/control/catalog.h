@@ -109,6 +109,7 @@ struct node {
     /* As heard. */
     uint64_t boot_epoch;     /* 0 = not heard since this control began */
     bool is_reported;        /* a full report of this boot is here */
+    bool is_caught_up;       /* as it says */
     uint64_t report_version; /* the newest of this boot that was taken */
     uint64_t told_since;     /* the goals_version that was last answered with goals, and up to which */
     uint64_t told_version;

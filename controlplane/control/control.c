@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "controlplane/control/control_internal.h"
+#include "controlplane/control/fleet_restart.h"
 #include "controlplane/control/operator_http.h"
 #include "controlplane/proto/frame_type.h"
 
@@ -138,8 +139,10 @@ static void on_tick(struct loop_timer *timer)
     loop_timer_start(control->loop, timer, loop_now_us(control->loop) + TICK_US);
     if (control->state == CONTROL_INACTIVE)
         begin_loading(control);
-    if (control->state == CONTROL_ACTIVE)
-        control_wake_reconcile(control);
+    if (control->state != CONTROL_ACTIVE)
+        return;
+    control_wake_reconcile(control);
+    control_restart_tick(control);
 }
 
 /* ---- requests ---- */
@@ -157,6 +160,8 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
         control_on_request(control, call, frame);
     else if (frame->type == CONTROLPLANE_FRAME_NODE_HEARTBEAT)
         control_on_heartbeat(control, call, frame);
+    else if (frame->type == CONTROLPLANE_FRAME_PROCESS_STATE)
+        control_restart_on_process(control, call, frame);
     else
         wire_refuse(call, ERR_INVALID);
     arena_reset(&control->scratch);
@@ -212,6 +217,7 @@ static enum err open_parts(struct control *control, struct error *error)
 {
     control->bundle = bundle_store_create();
     TRY(control_reconcile_init(control));
+    TRY(control_restart_init(control));
     if (control->bundle == NULL)
         return error_set(error, ERR_NO_MEMORY, "no memory");
     const struct db_options db_options = {
@@ -286,6 +292,7 @@ void control_close(struct control *control)
 void control_free(struct control *control)
 {
     control_reconcile_deinit(control);
+    control_restart_deinit(control);
     catalog_clear(&control->catalog);
     bundle_store_destroy(control->bundle);
     sql_batch_deinit(&control->batch);

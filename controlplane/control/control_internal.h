@@ -26,6 +26,7 @@ struct table_update;
 struct tag_request;
 struct operator_http;
 struct reconciliation;
+struct fleet_restart;
 
 /* Embedded in what asks for it. */
 struct change {
@@ -67,6 +68,7 @@ struct control {
     struct poll_call *polls;     /* heartbeats held back until there is news */
     uint64_t goal_version_first; /* goals of earlier controls are below this */
     struct reconciliation *reconciliation;
+    struct fleet_restart *fleet_restart;
     struct arena scratch; /* for one event at a time */
 };
 
@@ -168,6 +170,9 @@ struct publisher_state {
 struct publisher_state publisher_look(const struct publisher *p);
 /* There are newer objects. */
 void publisher_wake(struct publisher *p);
+/* Ask it something beside the bundle. ERR_UNAVAILABLE, ERR_NO_MEMORY: nothing is called then. */
+enum err publisher_ask(struct publisher *p, const struct wire_message *message, wire_response_cb on_response,
+                       void *data);
 /* Tell it that the table's groups are gone. */
 void publisher_remove_groups(struct publisher *p, const struct table *table);
 

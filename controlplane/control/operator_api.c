@@ -5,7 +5,8 @@
  *     POST /v1/tenants/{tenant_id}/keys {"user_name": "..."}   a new access key; its secret is shown this once
  *     POST /v1/keys/{access_key_id}/revoke, DELETE /v1/keys/{access_key_id}
  *     GET  /v1/fleet                         nodes, MemDS instances, how many tables are in which state
- *     POST /v1/groups/{group_id}/leader {"node": "..."}        move a partition's lead to that node                   */
+ *     POST /v1/groups/{group_id}/leader {"node": "..."}        move a partition's lead to that node
+ *     POST, GET, DELETE /v1/fleet/restart    begin a rolling restart, look at the last one, end it                    */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "base/random.h"
 #include "controlplane/bundle/seal.h"
 #include "controlplane/control/control_internal.h"
+#include "controlplane/control/fleet_restart.h"
 #include "controlplane/control/lead_move.h"
 #include "controlplane/control/operator_http.h"
 #include "controlplane/proto/controlplane.pb-c.h"
@@ -374,6 +376,20 @@ static void move_lead(const struct operator_request *request, const char *group)
         control_move_lead(request->control, group_id, node, request->answer, request->done, request->data);
 }
 
+static void restart_fleet(const struct operator_request *request, const char *method)
+{
+    if (strcmp(method, "POST") == 0) {
+        control_restart_begin(request->control, request->answer, request->done, request->data);
+    } else if (strcmp(method, "DELETE") == 0) {
+        control_restart_stop(request->control, request->answer, request->done, request->data);
+    } else if (strcmp(method, "GET") == 0) {
+        control_restart_show(request->control, request->answer);
+        answer_now(request);
+    } else {
+        refuse(request, ERR_UNKNOWN_OPERATION, "No such path, or not with this method");
+    }
+}
+
 /* The middle of "/v1/tenants/{id}/keys", when `path` has that form. */
 static bool match(const char *path, const char *start, const char *end, char *ret_middle, size_t bytes)
 {
@@ -398,6 +414,8 @@ static void route(const struct operator_request *request, const char *method, co
     } else if (is_get && strcmp(path, "/v1/fleet") == 0) {
         (void)answer_json(request->answer, fleet_json(request->control)); /* says so itself */
         answer_now(request);
+    } else if (strcmp(path, "/v1/fleet/restart") == 0) {
+        restart_fleet(request, method);
     } else if (is_post && strcmp(path, "/v1/tenants") == 0) {
         create_tenant(request);
     } else if (is_post && match(path, "/v1/tenants/", "/keys", id, sizeof id)) {

@@ -183,6 +183,7 @@ struct shard {
     struct loop_timer proof;
     struct loop_timer flush;
     struct loop_timer leader_check;
+    atomic_bool has_caught_up; /* each replica here has, once since the start */
     struct steady_peer steady_peers[STEADY_PEERS_MAX];
     uint32_t steady_peer_count;
     struct random random;      /* of the flushes' times */
@@ -226,7 +227,7 @@ struct node {
     struct report *reports; /* by replica_id, as the shards told them */
     uint64_t report_version;
     uint64_t forgotten_version; /* reports of removals up to here are forgotten */
-    struct buffer kept_peers; /* as last written to the store */
+    struct buffer kept_peers;   /* as last written to the store */
 
     struct loop_timer heartbeat;
     struct loop_timer ready;
@@ -319,6 +320,8 @@ void shard_check_leaders(struct shard *s);
 /* ---- shard_leads.c ---- */
 /* Look which nodes support us, from time to time. */
 void shard_look_at_peers(struct shard *s);
+/* Look whether all replicas have caught up with their leaders since the start; once they have, they have. */
+void shard_look_caught_up(struct shard *s);
 /* It leads, another is to lead, and can take over at once. */
 bool replica_wants_to_hand_over(struct replica *r);
 /* 0: to whoever has most. */

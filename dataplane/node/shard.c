@@ -99,6 +99,7 @@ static void on_leader_check(struct loop_timer *timer)
 {
     struct shard *s = timer->data;
     shard_look_at_peers(s);
+    shard_look_caught_up(s);
     for (struct replica *r = s->replicas; r != NULL; r = r->hh.next) {
         if (r->state != REPLICA_ACTIVE)
             continue;

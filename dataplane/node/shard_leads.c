@@ -61,6 +61,27 @@ static bool is_steady(struct shard *s, uint32_t node_id)
            clock_boot_us() - peer->since_us >= 2 * support_lease_us(s->node->support);
 }
 
+/* ---- whether another node may go ---- */
+
+/* A group that has split has nothing to come any more, and a log replica no rows. */
+static bool has_caught_up(struct replica *r)
+{
+    if (r->state == REPLICA_QUARANTINED || r->state == REPLICA_REMOVING)
+        return true;
+    return r->state == REPLICA_ACTIVE &&
+           (r->kind != MEMBER_STORAGE || group_is_split(r->group) || replica_can_serve_eventual(r));
+}
+
+void shard_look_caught_up(struct shard *s)
+{
+    if (atomic_load(&s->has_caught_up))
+        return;
+    for (struct replica *r = s->replicas; r != NULL; r = r->hh.next)
+        if (!has_caught_up(r))
+            return;
+    atomic_store(&s->has_caught_up, true);
+}
+
 /* ---- the leader's own view ---- */
 
 static bool may_lead(const struct member *member)

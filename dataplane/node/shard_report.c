@@ -5,6 +5,7 @@
  *
  * Reports travel by value, so nobody looks into another loop's replicas. */
 #include "base/assert.h"
+#include "base/clock.h"
 #include "dataplane/node/node_internal.h"
 
 enum { ROLE_REMOVED = 4, REPORT_RETRY_US = 100 * 1000 };
@@ -264,10 +265,23 @@ static Sluice__Controlplane__ReplicaReport *to_message(const struct report *from
     return to;
 }
 
+static bool has_caught_up(struct node *n)
+{
+    if (n->support == NULL)
+        return false; /* nobody yet */
+    for (uint32_t i = 0; i < n->shard_count; i++)
+        if (!atomic_load(&n->shards[i]->has_caught_up))
+            return false;
+    bool can_vote = support_can_vote(node_support_lock(n), clock_boot_us());
+    node_support_unlock(n);
+    return can_vote;
+}
+
 void node_fill_report(uint64_t since_version, Sluice__Controlplane__NodeHeartbeat *heartbeat,
                       struct arena *arena, void *data)
 {
     struct node *n = data;
+    heartbeat->is_caught_up = has_caught_up(n);
     if (since_version == n->report_version && n->forgotten_version == since_version)
         return; /* as mostly: there may be thousands of reports, and none is new */
     forget_acknowledged(n, since_version);

@@ -1,4 +1,4 @@
-"""`./dev faults [--kills N | --handovers N] [--seed N]`: kill -9, or leads moved, under load on a fleet of its own; what
+"""`./dev faults [--kills N | --handovers N | --restart] [--seed N]`: kill -9, leads moved, or a rolling restart under load on a fleet of its own; what
 was lost, how long it took.
 
 Exits non-zero when an acknowledged write is lost, a write is applied twice, something unexpected is answered, or
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from deploy.local.fleet import Fleet, FleetError
-from tests.faults import handovers, kill_run
+from tests.faults import handovers, kill_run, rolling_restart
 from tests.faults.kill_probe import percentile
 
 PORT = 23000
@@ -79,6 +79,15 @@ def run_handovers(fleet, count, seed):
     return is_good
 
 
+def run_restart(fleet, seed):
+    result = rolling_restart.run(fleet, fleet.create_tenant("faults"), seed, say=say)
+    for sentence in result.boto_failures[:SENTENCES_SHOWN_MAX]:
+        say(f"FAILED: {sentence}")
+    is_good = judge_items(result.report) and result.is_good
+    say(f"{result.summary()}: {'passed' if is_good else 'FAILED'}")
+    return is_good
+
+
 def campaign(run, port, binaries, loops):
     """Runs run(fleet), which prints its figures and says whether they are good, on a fleet of its own."""
     home = Path(tempfile.mkdtemp(prefix="sluice-faults-"))
@@ -101,6 +110,7 @@ def main():
     parser = argparse.ArgumentParser(prog="./dev faults")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--handovers", type=int, default=None, help="move so many leads instead")
+    parser.add_argument("--restart", action="store_true", help="start every process again, one by one, instead")
     parser.add_argument("--seed", type=int, default=None, help="order of the victims; default: by the clock")
     parser.add_argument("--port", type=int, default=PORT, help="base of the fleet's ports")
     parser.add_argument("--loops", type=int, default=None, help="of each node; default: as ./dev up")
@@ -112,6 +122,8 @@ def main():
     def run(fleet):
         if options.handovers is not None:
             return run_handovers(fleet, options.handovers, seed)
+        if options.restart:
+            return run_restart(fleet, seed)
         return run_kills(fleet, options.kills, seed)
 
     return campaign(run, options.port, options.binaries, options.loops)
