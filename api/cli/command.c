@@ -56,6 +56,12 @@ static enum err switch_option(const char *word, struct cli_command *command, boo
     } else if (strcmp(word, "--json") == 0) {
         command->is_json = true;
         *ret_ends = false;
+    } else if (strcmp(word, "--status") == 0) {
+        command->is_status = true;
+        *ret_ends = false;
+    } else if (strcmp(word, "--stop") == 0) {
+        command->is_stop = true;
+        *ret_ends = false;
     } else {
         return error_set(error, ERR_CONFIG, "no option '%s'", word);
     }
@@ -106,22 +112,25 @@ static void list_actions(const char *noun, char *to, size_t bytes)
     size_t used = 0;
     to[0] = '\0';
     for (int i = 0; i < ROW_COUNT; i++) {
-        if (strcmp(rows[i].noun, noun) == 0 && used < bytes)
+        if (strcmp(rows[i].noun, noun) == 0 && rows[i].action[0] != '\0' && used < bytes)
             used +=
                 (size_t)snprintf(to + used, bytes - used, "%s%s", used == 0 ? "" : " or ", rows[i].action);
     }
 }
 
+/* The row of noun and action, or the noun's row without one, when nothing follows or the noun has no other. */
 static enum err find_row(const struct words *w, const struct row **ret_row, struct error *error)
 {
     char actions[64];
+    const struct row *bare = NULL;
     bool is_noun = false;
     for (int i = 0; i < ROW_COUNT; i++) {
         if (strcmp(rows[i].noun, w->positions[0]) != 0)
             continue;
         is_noun = true;
-        if (rows[i].action[0] == '\0' ||
-            (w->position_count > 1 && strcmp(rows[i].action, w->positions[1]) == 0)) {
+        if (rows[i].action[0] == '\0')
+            bare = &rows[i];
+        if (w->position_count > 1 && strcmp(rows[i].action, w->positions[1]) == 0) {
             *ret_row = &rows[i];
             return ERR_OK;
         }
@@ -129,6 +138,10 @@ static enum err find_row(const struct words *w, const struct row **ret_row, stru
     if (!is_noun)
         return error_set(error, ERR_CONFIG, "no command '%s'; `sluice help` lists them", w->positions[0]);
     list_actions(w->positions[0], actions, sizeof actions);
+    if (bare != NULL && (w->position_count == 1 || actions[0] == '\0')) {
+        *ret_row = bare;
+        return ERR_OK;
+    }
     if (w->position_count == 1)
         return error_set(error, ERR_CONFIG, "%s what? %s", w->positions[0], actions);
     return error_set(error, ERR_CONFIG, "no command '%s %s'; %s can be followed by %s", w->positions[0],
@@ -175,6 +188,9 @@ static enum err interpret(const struct words *w, struct cli_command *command, st
                          w->positions[argument_at + has_argument]);
     if (command->user_name != NULL && row->verb != CLI_KEY_CREATE)
         return error_set(error, ERR_CONFIG, "--user belongs to `key create` only");
+    if ((command->is_status || command->is_stop) &&
+        (row->verb != CLI_FLEET_RESTART || (command->is_status && command->is_stop)))
+        return error_set(error, ERR_CONFIG, "--status or --stop belongs to `fleet restart` only");
     command->verb = row->verb;
     if (!has_argument)
         return ERR_OK;
@@ -209,12 +225,14 @@ void cli_help(struct buffer *to)
                        rows[i].argument[0] == '\0' ? "" : " ", rows[i].argument); /* fits */
         buffer_append_format(to, "  %-26s %s\n", command, rows[i].sentence);
     }
-    buffer_append_string(to, "\nOptions:\n"
-                             "  --url URL                  control's operator port (SLUICE_OPERATOR_URL)\n"
-                             "  --token-file FILE          a file with the operator's token "
-                             "(SLUICE_OPERATOR_TOKEN has the token itself)\n"
-                             "  --user NAME                key create: whose key it is (root)\n"
-                             "  --json                     print control's answer as JSON\n"
-                             "  --version                  print the version\n"
-                             "\nExit status: 0 done, 1 refused or failed, 2 the command was wrong.\n");
+    buffer_append_string(
+        to, "\nOptions:\n"
+            "  --url URL                  control's operator port (SLUICE_OPERATOR_URL)\n"
+            "  --token-file FILE          a file with the operator's token "
+            "(SLUICE_OPERATOR_TOKEN has the token itself)\n"
+            "  --user NAME                key create: whose key it is (root)\n"
+            "  --status, --stop           fleet restart: only look at it; end it before its end\n"
+            "  --json                     print control's answer as JSON\n"
+            "  --version                  print the version\n"
+            "\nExit status: 0 done, 1 refused or failed, 2 the command was wrong.\n");
 }

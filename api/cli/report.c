@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "api/cli/columns.h"
+#include "api/cli/restart.h"
 #include "base/assert.h"
 
 enum { TIME_BYTES = 32 };
@@ -222,6 +223,8 @@ static enum err write_answer(enum cli_verb verb, const json_t *answer, struct bu
         return write_revoked(answer, to);
     case CLI_FLEET:
         return write_fleet(answer, to);
+    case CLI_FLEET_RESTART:
+        return restart_report(answer, to);
     case CLI_HELP:
     case CLI_VERSION:
         break;

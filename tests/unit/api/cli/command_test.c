@@ -52,6 +52,8 @@ static void each_command_has_its_verb_and_argument(void **state)
     assert_string_equal(parsed("key create 100000000001").argument, "100000000001");
     assert_int_equal(parsed("key revoke AKIAEXAMPLE").verb, CLI_KEY_REVOKE);
     assert_int_equal(parsed("fleet").verb, CLI_FLEET);
+    assert_int_equal(parsed("fleet restart").verb, CLI_FLEET_RESTART);
+    assert_true(parsed("fleet restart --stop").is_stop);
     assert_int_equal(parsed("help").verb, CLI_HELP);
 }
 
@@ -89,7 +91,7 @@ static void wrong_words_are_refused_with_a_hint(void **state)
     assert_refused("tenant", "tenant what? create or list");
     assert_refused("tenant drop", "no command 'tenant drop'; tenant can be followed by create or list");
     assert_refused("tenant create", "tenant create wants NAME");
-    assert_refused("fleet now", "one word too many: 'now'");
+    assert_refused("fleet now", "no command 'fleet now'; fleet can be followed by restart");
     assert_refused("tenant list all", "one word too many: 'all'");
     assert_refused("key create 1 2", "one word too many: '2'");
 }
@@ -102,6 +104,8 @@ static void wrong_options_are_refused(void **state)
     assert_refused("fleet --url=", "--url has an empty value");
     assert_refused("fleet --url a --url b", "--url is given twice");
     assert_refused("fleet --user bob", "--user belongs to `key create` only");
+    assert_refused("fleet --status", "--status or --stop belongs to `fleet restart` only");
+    assert_refused("fleet restart --status --stop", "--status or --stop belongs to `fleet restart` only");
 }
 
 static void arguments_that_cannot_be_meant_never_reach_control(void **state)
