@@ -21,11 +21,14 @@ static struct background_job *take_first(struct background *b)
     return job;
 }
 
+/* The threads have ended before the handle is closed, so it is there whatever the loop does with the job meanwhile. */
 static void send_home(struct background *b, struct background_job *job)
 {
-    job->next = NULL;
-    *b->newest = job;
-    b->newest = &job->next;
+    job->next = __atomic_load_n(&b->finished, __ATOMIC_RELAXED);
+    while (
+        !__atomic_compare_exchange_n(&b->finished, &job->next, job, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        ;
+    wake_send(&b->news);
 }
 
 static void *run(void *data)
@@ -37,9 +40,8 @@ static void *run(void *data)
     while ((job = take_first(b)) != NULL) {
         pthread_mutex_unlock(&b->lock);
         job->work(job);
-        pthread_mutex_lock(&b->lock);
         send_home(b, job);
-        uv_async_send(&b->news); /* with the lock: the handle is there until its job is home */
+        pthread_mutex_lock(&b->lock);
     }
     pthread_mutex_unlock(&b->lock);
     return NULL;
@@ -47,7 +49,7 @@ static void *run(void *data)
 
 /* ---- the loop ---- */
 
-static void on_closed(uv_handle_t *news)
+static void on_closed(struct wake *news)
 {
     struct background *b = news->data;
     pthread_cond_destroy(&b->has_work);
@@ -63,26 +65,30 @@ static void end_threads(struct background *b)
     pthread_cond_broadcast(&b->has_work);
     pthread_mutex_unlock(&b->lock);
     for (unsigned i = 0; i < b->thread_count; i++)
-        pthread_join(b->threads[i], NULL); /* they wait for work: this takes no time */
+        pthread_join(b->threads[i], NULL); /* no job is under way: this takes no time */
 }
 
 static void end(struct background *b)
 {
     end_threads(b);
-    uv_close((uv_handle_t *)&b->news, on_closed);
+    wake_close(&b->news, on_closed);
 }
 
+/* All that are there, oldest first. */
 static struct background_job *take_finished(struct background *b)
 {
-    pthread_mutex_lock(&b->lock);
-    struct background_job *finished = b->finished;
-    b->finished = NULL;
-    b->newest = &b->finished;
-    pthread_mutex_unlock(&b->lock);
-    return finished;
+    struct background_job *newest = __atomic_exchange_n(&b->finished, NULL, __ATOMIC_ACQUIRE);
+    struct background_job *oldest = NULL;
+    while (newest != NULL) {
+        struct background_job *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
 }
 
-static void on_news(uv_async_t *news)
+static void on_news(struct wake *news)
 {
     struct background *b = news->data;
     struct background_job *next;
@@ -93,8 +99,8 @@ static void on_news(uv_async_t *news)
     }
     if (b->under_way > 0)
         return;
-    uv_unref((uv_handle_t *)news);
-    if (b->is_closing && !uv_is_closing((uv_handle_t *)news))
+    wake_ref(news, false);
+    if (b->is_closing && !b->is_over)
         end(b);
 }
 
@@ -115,16 +121,13 @@ enum err background_open(struct background *b, struct loop *loop, unsigned threa
     ASSERT(threads > 0 && threads <= BACKGROUND_THREADS_MAX);
     *b = (struct background){.loop = loop};
     b->last = &b->first;
-    b->newest = &b->finished;
-    if (uv_async_init(&loop->uv, &b->news, on_news) != 0)
-        return ERR_IO;
-    b->news.data = b;
-    uv_unref((uv_handle_t *)&b->news);
+    TRY(wake_open(&b->news, &loop->uv, on_news, b));
+    wake_ref(&b->news, false);
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->has_work, NULL);
     if (start_threads(b, threads) > 0)
         return ERR_OK;
-    uv_close((uv_handle_t *)&b->news, on_closed);
+    wake_close(&b->news, on_closed);
     return ERR_NO_MEMORY;
 }
 
@@ -143,7 +146,7 @@ void background_run(struct background *b, struct background_job *job)
     ASSERT(!b->is_closing);
     job->next = NULL;
     if (b->under_way++ == 0)
-        uv_ref((uv_handle_t *)&b->news);
+        wake_ref(&b->news, true);
     pthread_mutex_lock(&b->lock);
     *b->last = job;
     b->last = &job->next;

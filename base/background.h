@@ -2,7 +2,8 @@
  *
  *     background_run -> line, first in first out -> a thread: work() -> the loop: done()
  *
- * libuv's pool is for what a request waits for, a row from the disk; what takes milliseconds of CPU, a scan, comes here. The
+ * libuv's pool is for what a request waits for, a row from the disk; what takes milliseconds of CPU, a scan, comes here (and
+ * base/workers.h on top of it). The
  * threads are nicer than their process (base/schedule.h): where processors are short, loops come first, and where
  * they are not, nothing is lost. A little is always left for them, so that nothing starves.
  *
@@ -12,6 +13,7 @@
 #include <pthread.h>
 
 #include "base/loop.h"
+#include "base/wake.h"
 
 enum { BACKGROUND_THREADS_MAX = 8 };
 
@@ -27,18 +29,19 @@ struct background_job {
 struct background {
     /* Leave alone. */
     struct loop *loop;
-    uv_async_t news; /* keeps the loop alive while jobs are under way */
+    struct wake news; /* keeps the loop alive while jobs are under way */
     size_t under_way;
     pthread_t threads[BACKGROUND_THREADS_MAX];
     unsigned thread_count;
     bool is_closing;
     void (*on_close)(void *data);
     void *on_close_data;
+    struct background_job
+        *finished; /* atomic, on the way home, newest first: the loop waits for no thread that stands back */
     /* The lock guards what follows; held for a few instructions only. */
     pthread_mutex_t lock;
     pthread_cond_t has_work;
-    struct background_job *first, **last;      /* in line */
-    struct background_job *finished, **newest; /* on the way home */
+    struct background_job *first, **last; /* in line */
     bool is_over;
 };
 

@@ -139,6 +139,20 @@ void frame_decoder_fill(struct frame_decoder *d, size_t bytes)
     d->end += bytes;
 }
 
+bool frame_decoder_peek(const struct frame_decoder *d, uint8_t *ret_flags, size_t *ret_body_bytes)
+{
+    struct reader r;
+    reader_init(&r, waiting(d));
+    uint32_t body_bytes = reader_u32(&r);
+    reader_bytes(&r, 4 + 2 + 1); /* checksum, type, version */
+    uint8_t flags = reader_u8(&r);
+    if (reader_has_failed(&r))
+        return false;
+    *ret_flags = flags;
+    *ret_body_bytes = body_bytes;
+    return true;
+}
+
 enum err frame_decoder_next(struct frame_decoder *d, struct frame *ret_frame)
 {
     struct reader r;

@@ -70,6 +70,8 @@ void frame_decoder_deinit(struct frame_decoder *d);
 /* Room for the next read; NULL when there is no memory. Ends the life of earlier frames' views. */
 uint8_t *frame_decoder_space(struct frame_decoder *d, size_t *ret_space);
 void frame_decoder_fill(struct frame_decoder *d, size_t bytes);
+/* What is known of the next frame, which need not be here in full, nor be right. False: not even that. */
+bool frame_decoder_peek(const struct frame_decoder *d, uint8_t *ret_flags, size_t *ret_body_bytes);
 /* The next whole frame, in place. After an error other than ERR_TRUNCATED the stream is beyond repair.
  * ERR_TRUNCATED  it has not arrived in full
  * ERR_LIMIT      body_bytes is over the limit

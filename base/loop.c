@@ -31,12 +31,12 @@ static void stay_awake(struct loop *l, bool is_needed)
 }
 
 /* The deferred calls are a circular list; a new one comes before the first. */
-static void append_task(struct loop *l, struct loop_task *task)
+static void append_task(struct loop_task **list, struct loop_task *task)
 {
-    struct loop_task *first = l->tasks;
+    struct loop_task *first = *list;
     if (first == NULL) {
         task->next = task->previous = task;
-        l->tasks = task;
+        *list = task;
         return;
     }
     task->next = first;
@@ -45,10 +45,16 @@ static void append_task(struct loop *l, struct loop_task *task)
     first->previous = task;
 }
 
+static void leave_as_first(struct loop_task **list, const struct loop_task *task)
+{
+    if (*list == task)
+        *list = task->next == task ? NULL : task->next;
+}
+
 static void remove_task(struct loop *l, struct loop_task *task)
 {
-    if (l->tasks == task)
-        l->tasks = task->next == task ? NULL : task->next;
+    leave_as_first(&l->tasks, task);
+    leave_as_first(&l->waiters, task);
     task->previous->next = task->next;
     task->next->previous = task->previous;
     task->next = task->previous = NULL;
@@ -58,7 +64,15 @@ void loop_defer(struct loop *l, struct loop_task *task)
 {
     if (loop_task_is_queued(task))
         return;
-    append_task(l, task);
+    append_task(&l->tasks, task);
+    stay_awake(l, true);
+}
+
+void loop_defer_for_room(struct loop *l, struct loop_task *task)
+{
+    if (loop_task_is_queued(task))
+        return;
+    append_task(&l->waiters, task);
     stay_awake(l, true);
 }
 
@@ -68,19 +82,34 @@ void loop_undefer(struct loop *l, struct loop_task *task)
         remove_task(l, task);
 }
 
+static void run_task(struct loop *l, struct loop_task *task)
+{
+    remove_task(l, task);
+    metric_increment(&l->metrics.tasks);
+    task->run(task);
+}
+
 /* Only those queued when it begins: a task that defers itself again must not keep I/O waiting. */
 static void run_tasks(struct loop *l)
 {
     if (l->tasks == NULL)
         return;
     struct loop_task last = {0};
-    append_task(l, &last);
-    while (l->tasks != &last) {
-        struct loop_task *task = l->tasks;
-        remove_task(l, task);
-        metric_increment(&l->metrics.tasks);
-        task->run(task);
-    }
+    append_task(&l->tasks, &last);
+    while (l->tasks != &last)
+        run_task(l, l->tasks);
+    remove_task(l, &last);
+}
+
+/* Whoever waits again has had his share: he comes after the others. */
+static void run_waiters(struct loop *l)
+{
+    if (l->waiters == NULL)
+        return;
+    struct loop_task last = {0};
+    append_task(&l->waiters, &last);
+    while (l->waiters != &last && loop_turn_has_room(l))
+        run_task(l, l->waiters);
     remove_task(l, &last);
 }
 
@@ -103,7 +132,7 @@ static void finish_half_turn(struct loop *l)
     loop_read_time(l);
     run_tasks(l);
     run_hooks(l);
-    stay_awake(l, l->tasks != NULL || l->are_hooks_wanted);
+    stay_awake(l, l->tasks != NULL || l->waiters != NULL || l->are_hooks_wanted);
 }
 
 static uint64_t greater(uint64_t a, uint64_t b)
@@ -151,6 +180,7 @@ static void measure_turn(struct loop *l)
     uint64_t turn_us = passed_us > slept_us ? passed_us - slept_us : 0;
     l->idle_ns_before = idle_ns;
     l->poll_began_us = now_us;
+    l->turn_bytes = 0;
     uint64_t cpu_us = turn_cpu_us(l, turn_us);
     metric_increment(&l->metrics.turns);
     metric_record(&l->metrics.turn, turn_us);
@@ -168,7 +198,8 @@ static void on_prepare(uv_prepare_t *prepare)
     struct loop *l = prepare->data;
     finish_half_turn(l);
     measure_turn(l);
-    l->is_time_known = false; /* now it sleeps */
+    run_waiters(l);           /* a new turn, which does not sleep if there was one */
+    l->is_time_known = false; /* now it sleeps, perhaps */
 }
 
 static void on_check(uv_check_t *check)
@@ -267,8 +298,11 @@ enum err loop_init(struct loop *l)
 
 void loop_deinit(struct loop *l)
 {
-    while (l->tasks != NULL) /* what was closed last may free itself in one */
+    while (l->tasks != NULL || l->waiters != NULL) { /* what was closed last may free itself in one */
         run_tasks(l);
+        l->turn_bytes = 0;
+        run_waiters(l);
+    }
     uv_close((uv_handle_t *)&l->prepare, NULL);
     uv_close((uv_handle_t *)&l->check, NULL);
     uv_close((uv_handle_t *)&l->idle, NULL);

@@ -1,9 +1,10 @@
 /* One event loop: a libuv loop with the few things every loop of ours needs.
  *
- *     one turn:   timers -> [deferred, hooks] -> poll for I/O, callbacks -> [deferred, hooks] -> closings
+ *     one turn:   [waited for room] -> poll for I/O, callbacks -> [deferred, hooks] -> closings -> timers -> [deferred, hooks]
  *
  * - time, read at most once in each half of a turn: `loop_now_us`;
  * - deferred calls: a completion never runs inside the call that asked for it;
+ * - a bound on the bytes that a turn moves, kept by those who move them;
  * - turn hooks: work collected during the callbacks is done once (the wire flushes its batches there);
  * - timers that are plain structs: stopping one is immediate, there is no asynchronous close;
  * - how long turns take, in metrics: the longest and those over 10 ms, and what they took of CPU time, as a turn
@@ -57,6 +58,7 @@ struct loop {
     uint64_t now_us;
     uint64_t poll_began_us; /* end of the last turn's own work, as of idle_ns_before */
     uint64_t idle_ns_before;
+    size_t turn_bytes;
     uint64_t cpu_us_before; /* of the thread, when it was last asked for */
     uint64_t cpu_read_us;   /* and when that was */
     struct loop_recent recent;
@@ -66,7 +68,8 @@ struct loop {
     uv_timer_t ticker;
     uint64_t ticker_due_us;
     struct loop_timer *timers;
-    struct loop_task *tasks; /* circular list, NULL = empty */
+    struct loop_task *tasks;   /* circular list, NULL = empty */
+    struct loop_task *waiters; /* the same, of those who wait for room */
     struct loop_hook *hooks;
     bool are_hooks_wanted;
     bool is_time_known; /* not while and after it slept in the kernel */
@@ -102,6 +105,22 @@ static inline bool loop_task_is_queued(const struct loop_task *task)
 {
     return task->next != NULL;
 }
+
+/* Bytes that a turn moves from one place to another: what is beyond goes on in the next. Whoever takes in or gives away work
+ * that is mostly bytes asks before each piece, and says how long it was; who finds no room waits for it. So a turn moves
+ * LOOP_TURN_BYTES_MAX, and what one piece drags along. */
+enum { LOOP_TURN_BYTES_MAX = 512 * 1024 };
+static inline bool loop_turn_has_room(const struct loop *l)
+{
+    return l->turn_bytes < LOOP_TURN_BYTES_MAX;
+}
+static inline void loop_turn_take(struct loop *l, size_t bytes)
+{
+    l->turn_bytes += bytes;
+}
+/* Run task->run when there is room, in a later turn and before what is new in that: those who wait take turns, and no socket
+ * that always has more passes them by. Again while queued, here or by loop_defer: does nothing. */
+void loop_defer_for_room(struct loop *l, struct loop_task *task);
 
 /* The hooks run in each half turn anyway. Whoever gives a hook work from inside another hook calls
  * loop_hooks_want, so that the loop does not go to sleep on it. */

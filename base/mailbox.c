@@ -23,7 +23,7 @@ enum err mailbox_post(struct mailbox *m, struct mailbox_message *message)
         !__atomic_compare_exchange_n(&m->newest, &newest, message, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
     /* Who found the stack empty wakes the loop. The message is the loop's by now: it must not be looked at. */
     if (newest == NULL)
-        uv_async_send(&m->async);
+        wake_send(&m->wake);
     return ERR_OK;
 }
 
@@ -49,25 +49,23 @@ static void deliver_all(struct mailbox *m)
     }
 }
 
-static void on_wake(uv_async_t *async)
+static void on_wake(struct wake *wake)
 {
-    deliver_all(async->data);
+    deliver_all(wake->data);
 }
 
 enum err mailbox_open(struct mailbox *m, struct loop *loop, size_t capacity)
 {
     ASSERT(capacity > 0);
     *m = (struct mailbox){.loop = loop, .capacity = capacity};
-    if (uv_async_init(&loop->uv, &m->async, on_wake) != 0)
-        return ERR_IO;
-    m->async.data = m;
-    uv_unref((uv_handle_t *)&m->async);
+    TRY(wake_open(&m->wake, &loop->uv, on_wake, m));
+    wake_ref(&m->wake, false);
     return ERR_OK;
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_closed(struct wake *wake)
 {
-    struct mailbox *m = handle->data;
+    struct mailbox *m = wake->data;
     if (m->on_close != NULL)
         m->on_close(m->on_close_data);
 }
@@ -77,7 +75,7 @@ void mailbox_close(struct mailbox *m, void (*on_close)(void *data), void *data)
     deliver_all(m);
     m->on_close = on_close;
     m->on_close_data = data;
-    uv_close((uv_handle_t *)&m->async, on_closed);
+    wake_close(&m->wake, on_closed);
 }
 
 /* One question: shared by who asks and the loop, freed by the later of the two. */

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/loop.h"
+#include "base/wake.h"
 
 struct mailbox_message {
     void (*deliver)(struct mailbox_message *message); /* on the receiving loop */
@@ -17,7 +18,7 @@ struct mailbox_message {
 struct mailbox {
     /* Leave alone. */
     struct loop *loop;
-    uv_async_t async;
+    struct wake wake;
     struct mailbox_message *newest; /* atomic: pushed by senders, taken whole by the loop */
     uint64_t waiting;               /* atomic */
     uint64_t capacity;

@@ -43,6 +43,12 @@ void memory_keep_little(void)
     (void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 }
 
+void memory_keep_heap(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, -1); /* never */
+}
+
 void memory_fail_after(int64_t successes)
 {
     successes_left = successes;

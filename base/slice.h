@@ -90,3 +90,13 @@ static inline struct slice slice_split(struct slice *s, uint8_t separator)
     *s = slice_from(*s, part.length + 1);
     return part;
 }
+
+/* Without the blanks and tabs at both ends. */
+static inline struct slice slice_trim(struct slice s)
+{
+    while (s.length > 0 && (s.data[0] == ' ' || s.data[0] == '\t'))
+        s = slice_from(s, 1);
+    while (s.length > 0 && (s.data[s.length - 1] == ' ' || s.data[s.length - 1] == '\t'))
+        s.length--;
+    return s;
+}

@@ -66,6 +66,11 @@ enum err wire_hello_decode(const struct frame *frame, struct wire_identity *ret_
 enum err wire_message_append(struct buffer *to, const struct wire_message *message, uint16_t type,
                              uint8_t flags, uint64_t call_id)
 {
+    size_t payload_bytes = 0;
+    for (size_t i = 0; i < message->payload_count; i++)
+        payload_bytes += message->payload[i].length;
+    /* At once, not by doubling; sticky: frame_end looks. */
+    (void)buffer_reserve(to, FRAME_PREFIX_BYTES + payload_bytes);
     size_t start = frame_begin(to);
     if (message->header != NULL)
         proto_append(to, message->header);

@@ -411,6 +411,7 @@ static enum err collect(struct wire_client *c, const struct wire_message *messag
         return err;
     }
     metric_increment(&metrics(c)->frames_sent);
+    loop_turn_take(c->loop, to->length - length);
     loop_hooks_want(c->loop);
     return ERR_OK;
 }

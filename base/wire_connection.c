@@ -244,7 +244,9 @@ static void answer(struct wire_call call, const struct wire_message *message, ui
     c->unanswered--;
     s->call_count--;
     metric_increment(&wire_server_metrics(s)->frames_sent);
+    size_t length = c->stream.collecting.length;
     enum err err = wire_message_append(&c->stream.collecting, message, type, FRAME_RESPONSE, call.call_id);
+    loop_turn_take(s->loop, c->stream.collecting.length - length);
     if (err == ERR_OK)
         on_collected(c);
     else

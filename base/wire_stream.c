@@ -9,6 +9,7 @@ enum {
     KEPT_BYTES_MAX = 1024 * 1024, /* a larger buffer is given back when it is empty */
     KEEPALIVE_S = 30,
     ACKNOWLEDGED_WITHIN_MS = 10000,
+    SMALL_BYTES = 16 * 1024, /* frames that a turn has room for in any case */
 };
 
 static void break_stream(struct wire_stream *s, enum err why)
@@ -36,10 +37,35 @@ enum err wire_stream_init(struct wire_stream *s, struct loop *loop, size_t body_
     return ERR_OK;
 }
 
+/* Whether the next frame has to wait for a turn with room for it: a large one, or a request, whose answer may be large. Heartbeats, votes
+ * and acknowledgements are neither. */
+static bool must_wait(const struct wire_stream *s)
+{
+    uint8_t flags;
+    size_t body_bytes;
+    if (loop_turn_has_room(s->loop) || !frame_decoder_peek(&s->decoder, &flags, &body_bytes))
+        return false;
+    return body_bytes > SMALL_BYTES || (flags & (FRAME_ONE_WAY | FRAME_RESPONSE)) == 0;
+}
+
+/* What has arrived waits in the decoder, what comes in the kernel. */
+static void hold(struct wire_stream *s)
+{
+    if (s->is_reading)
+        uv_read_stop((uv_stream_t *)&s->tcp);
+    s->is_reading = false;
+    metric_increment(&s->metrics->held);
+    loop_defer_for_room(s->loop, &s->resume);
+}
+
 static void decode(struct wire_stream *s)
 {
     struct frame frame;
     while (!s->is_paused && !s->is_broken && !s->is_closing) {
+        if (must_wait(s)) {
+            hold(s);
+            return;
+        }
         enum err err = frame_decoder_next(&s->decoder, &frame);
         if (err == ERR_TRUNCATED)
             return;
@@ -49,6 +75,7 @@ static void decode(struct wire_stream *s)
             return;
         }
         metric_increment(&s->metrics->frames_received);
+        loop_turn_take(s->loop, frame.payload.length); /* its checksum, and what is done with it */
         s->on_frame(s, &frame);
     }
 }
@@ -71,6 +98,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *space)
         return;
     }
     metric_add(&s->metrics->bytes_received, (uint64_t)count);
+    loop_turn_take(s->loop, (size_t)count);
     frame_decoder_fill(&s->decoder, (size_t)count);
     decode(s);
 }
@@ -111,8 +139,8 @@ static void on_resume(struct loop_task *task)
 {
     struct wire_stream *s = task->data;
     s->is_paused = false;
-    decode(s); /* what had arrived before the pause; it may pause again */
-    if (s->is_paused || s->is_broken || s->is_closing || s->is_reading)
+    decode(s); /* what had arrived before; it may pause or be held again */
+    if (s->is_paused || s->is_broken || s->is_closing || s->is_reading || loop_task_is_queued(&s->resume))
         return;
     if (start_reading(s) != ERR_OK)
         break_stream(s, ERR_IO);

@@ -2,7 +2,6 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/schedule.h"
 
 static const struct metric_row rows[] = {
 #define METRIC(name, kind, unit, sentence) METRIC_ROW(struct workers_metrics, name, kind, unit, sentence)
@@ -11,9 +10,16 @@ static const struct metric_row rows[] = {
 };
 const struct metric_table workers_metric_table = METRIC_TABLE("workers", rows);
 
-void workers_init(struct workers *w, struct loop *loop, size_t budget_bytes)
+enum err workers_open(struct workers *w, struct loop *loop, size_t budget_bytes)
 {
-    *w = (struct workers){.loop = loop, .budget_bytes = budget_bytes};
+    *w = (struct workers){.budget_bytes = budget_bytes};
+    return background_open(&w->background, loop, WORKERS_RUNNING_MAX);
+}
+
+void workers_close(struct workers *w)
+{
+    ASSERT(w->running == 0 && w->first == NULL);
+    background_close(&w->background, NULL, NULL);
 }
 
 static void show(struct workers *w)
@@ -22,24 +28,22 @@ static void show(struct workers *w)
     metric_set(&w->metrics.waiting, w->waiting);
 }
 
-static void in_pool(uv_work_t *uv)
+static void in_background(struct background_job *background)
 {
-    struct worker_job *job = uv->data;
-    schedule_stand_back(); /* loops come first */
+    struct worker_job *job = background->data;
     job->begun_us = clock_boot_us();
     job->work(job);
     job->ended_us = clock_boot_us();
 }
 
-static void after_pool(uv_work_t *uv, int status);
+static void after_background(struct background_job *background);
 
 static void hand_over(struct worker_job *job)
 {
     struct workers *w = job->workers;
     w->running++;
-    job->uv.data = job;
-    int status = uv_queue_work(&w->loop->uv, &job->uv, in_pool, after_pool);
-    ASSERT(status == 0); /* it only refuses to do nothing */
+    job->background = (struct background_job){.work = in_background, .done = after_background, .data = job};
+    background_run(&w->background, &job->background);
 }
 
 static struct worker_job *take_first(struct workers *w)
@@ -80,11 +84,10 @@ static void go_on(struct workers *w)
     show(w);
 }
 
-static void after_pool(uv_work_t *uv, int status)
+static void after_background(struct background_job *background)
 {
-    struct worker_job *job = uv->data;
+    struct worker_job *job = background->data;
     struct workers *w = job->workers;
-    ASSERT(status == 0); /* nobody cancels what the pool has */
     w->running--;
     metric_record(&w->metrics.waited, job->begun_us - job->given_us);
     metric_record(&w->metrics.worked, job->ended_us - job->begun_us);

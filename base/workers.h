@@ -1,4 +1,4 @@
-/* Work that would hold a loop for too long, done by libuv's pool: a job goes to a worker, and comes home to the loop.
+/* Work that would hold a loop for too long, done by threads of low priority: a job goes to a worker, and comes home to the loop.
  *
  *     workers_run -> line, first in first out -> a worker: work() -> the loop: done()
  *                      |
@@ -7,12 +7,11 @@
  * work() touches nothing but what its job owns: no loop, no metrics, no log, nothing that another job knows. So there
  * are no locks. All the rest happens on the loop's thread.
  *
- * WORKERS_RUNNING_MAX jobs of one loop are worked on at once, so that libuv's pool (four threads, UV_THREADPOOL_SIZE)
- * keeps room for others and the loop keeps its core. What jobs and their results hold is announced beforehand and has a
- * budget: workers_charge. */
+ * WORKERS_RUNNING_MAX jobs of one loop are worked on at once, each by a thread (base/background.h), so that the loop keeps its
+ * core. What jobs and their results hold is announced beforehand and has a budget: workers_charge. */
 #pragma once
 
-#include "base/loop.h"
+#include "base/background.h"
 
 enum { WORKERS_RUNNING_MAX = 2 };
 
@@ -39,7 +38,7 @@ struct worker_job {
     uint64_t deadline_us; /* boot clock; to be taken up before that. UINT64_MAX: whenever */
     void *data;
     /* Leave alone. */
-    uv_work_t uv;
+    struct background_job background;
     struct workers *workers;
     struct worker_job *next;
     uint64_t given_us;
@@ -50,7 +49,7 @@ struct worker_job {
 struct workers {
     struct workers_metrics metrics;
     /* Leave alone. */
-    struct loop *loop;
+    struct background background;
     struct worker_job *first; /* in line */
     struct worker_job *last;
     size_t running;
@@ -59,8 +58,10 @@ struct workers {
     size_t budget_bytes;
 };
 
-/* Takes no memory. The struct must not move, and outlives its jobs. */
-void workers_init(struct workers *w, struct loop *loop, size_t budget_bytes);
+/* The struct must not move. ERR_IO, ERR_NO_MEMORY: there are no threads. */
+enum err workers_open(struct workers *w, struct loop *loop, size_t budget_bytes) MUST_CHECK;
+/* All jobs are home and no more come. The threads end; the memory is used until the loop has ended. */
+void workers_close(struct workers *w);
 
 /* The job's first five members are set. */
 void workers_run(struct workers *w, struct worker_job *job);

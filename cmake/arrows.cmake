@@ -2,7 +2,9 @@
 # `./dev tidy` reads this file and refuses an #include that follows no arrow.
 sluice_library(base EXTERNAL PkgConfig::UV PkgConfig::MHD PkgConfig::PROTOBUF_C PkgConfig::CRYPTO m pthread)
 
-sluice_library(dataplane/item USES base EXTERNAL PkgConfig::XXHASH)
+sluice_library(admission USES base)
+
+sluice_library(dataplane/item USES base admission EXTERNAL PkgConfig::XXHASH)
 sluice_library(dataplane/expression USES base dataplane/item)
 sluice_library(dataplane/proto USES base EXTERNAL PkgConfig::PROTOBUF_C)
 sluice_library(dataplane/log USES base EXTERNAL PkgConfig::UV)
@@ -11,7 +13,7 @@ sluice_library(dataplane/partition USES base dataplane/item dataplane/expression
 sluice_library(dataplane/store USES base EXTERNAL ${ROCKSDB_LIBRARY} PkgConfig::UV)
 sluice_library(controlplane/proto USES base EXTERNAL PkgConfig::PROTOBUF_C)
 # A node reports to control and publishes to MemDS: it knows their messages, never their code.
-sluice_library(dataplane/node USES base dataplane/item dataplane/expression dataplane/proto dataplane/log
+sluice_library(dataplane/node USES base admission dataplane/item dataplane/expression dataplane/proto dataplane/log
     dataplane/replication dataplane/partition dataplane/store controlplane/proto EXTERNAL PkgConfig::UV)
 sluice_library(dataplane/client USES base dataplane/item dataplane/proto EXTERNAL PkgConfig::UV)
 

@@ -12,22 +12,13 @@ enum {
 
 /* ---- what a client asks for ---- */
 
-static struct slice trim(struct slice s)
-{
-    while (s.length > 0 && (s.data[0] == ' ' || s.data[0] == '\t'))
-        s = slice_from(s, 1);
-    while (s.length > 0 && (s.data[s.length - 1] == ' ' || s.data[s.length - 1] == '\t'))
-        s.length--;
-    return s;
-}
-
 /* "q=0", "q=0.0": not that one. */
 static bool is_unwanted(struct slice parameter)
 {
     struct slice weight = parameter;
-    if (!slice_is_word(trim(slice_split(&weight, '=')), "q"))
+    if (!slice_is_word(slice_trim(slice_split(&weight, '=')), "q"))
         return false;
-    weight = trim(weight);
+    weight = slice_trim(weight);
     for (size_t i = 0; i < weight.length; i++)
         if (weight.data[i] != '0' && weight.data[i] != '.')
             return false;
@@ -39,7 +30,7 @@ enum http_encoding http_encoding_wanted(struct slice accept)
     enum http_encoding wanted = HTTP_IDENTITY;
     while (accept.length > 0) {
         struct slice parameter = slice_split(&accept, ',');
-        struct slice name = trim(slice_split(&parameter, ';'));
+        struct slice name = slice_trim(slice_split(&parameter, ';'));
         if (is_unwanted(parameter))
             continue;
         if (slice_is_word(name, "gzip"))

@@ -84,18 +84,6 @@ static enum MHD_Result collect_header(void *data, enum MHD_ValueKind kind, const
     return MHD_YES;
 }
 
-static uint64_t declared_bytes(const struct http_request *r)
-{
-    struct slice text = http_request_header(r, "content-length");
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < text.length; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9' || bytes > UINT64_MAX / 100)
-            return UINT64_MAX;
-        bytes = bytes * 10 + (uint64_t)(text.data[i] - '0');
-    }
-    return bytes;
-}
-
 /* Bodies of refused requests are read and thrown away up to here: a client that is cut off while it sends
  * often does not see the answer. */
 static uint64_t discard_bytes_max(const struct http_server *s)
@@ -106,7 +94,7 @@ static uint64_t discard_bytes_max(const struct http_server *s)
 static bool must_answer_at_once(const struct http_request *r)
 {
     bool is_asking = http_request_header(r, "expect").length > 0;
-    return is_asking || declared_bytes(r) > discard_bytes_max(r->server);
+    return is_asking || http_request_declared_bytes(r) > discard_bytes_max(r->server);
 }
 
 static enum MHD_Result queue_response(struct http_request *r)
@@ -125,7 +113,7 @@ static void answer_head(struct http_request *r)
     struct http_server *s = r->server;
     if (r->is_too_long) {
         http_respond(r, &(struct http_response){.status = 431});
-    } else if (declared_bytes(r) > s->limits.body_bytes_max) {
+    } else if (http_request_declared_bytes(r) > s->limits.body_bytes_max) {
         metric_increment(&s->metrics.refused_large);
         http_respond_error(r, ERR_REQUEST_TOO_LARGE, NULL);
     } else if (!http_builtin_answer(r)) {

@@ -80,6 +80,7 @@ struct http_server {
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     struct loop_task run_task;
+    struct loop_task room_task; /* answers wait for a turn with room for their next block */
     struct loop_timer sweep_timer;
     struct http_connection *connections[HTTP_CONNECTION_STATES];
     struct http_request *postponed; /* first in, first out */
@@ -136,6 +137,8 @@ struct http_request *http_request_take(struct http_server *s); /* NULL: no memor
 void http_request_release(struct http_request *r);
 /* ERR_LIMIT: over the budget (or no memory). */
 enum err http_request_append(struct http_request *r, struct slice bytes) MUST_CHECK;
+/* Content-Length: 0 if it does not say, UINT64_MAX if it says nonsense. */
+uint64_t http_request_declared_bytes(const struct http_request *r);
 void http_request_drop_body(struct http_request *r);
 
 /* response.c: the answer has gone out, or never will. */

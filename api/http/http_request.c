@@ -13,6 +13,8 @@ enum {
     SPARE_MAX = 256,             /* requests kept for the next ones */
     SPARE_BODY_BYTES = 16 << 10, /* the largest body buffer kept with one */
     URI_BYTES_MAX = 64 << 10,
+    CHARGE_BYTES = 64 << 10,     /* bodies count against the budget by so much */
+    RESERVE_BYTES = 1024 * 1024, /* a body of which so much has come gets room for all of it */
 };
 
 static void init_request(struct http_request *r, struct http_server *s)
@@ -78,17 +80,48 @@ void http_request_release(struct http_request *r)
     memory_free(r);
 }
 
+uint64_t http_request_declared_bytes(const struct http_request *r)
+{
+    struct slice text = http_request_header(r, "content-length");
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9' || bytes > UINT64_MAX / 100)
+            return UINT64_MAX;
+        bytes = bytes * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    return bytes;
+}
+
+/* Doubling would copy 8 MB in one turn of the loop at last. Memory that is only reserved is nobody's yet. */
+static void reserve_rest(struct http_request *r, size_t bytes)
+{
+    struct buffer *body = &r->body;
+    if (body->length < RESERVE_BYTES || body->capacity - body->length >= bytes)
+        return;
+    uint64_t declared = http_request_declared_bytes(r);
+    bool is_chunked = declared == 0;
+    size_t whole = is_chunked || declared > body->length_max ? body->length_max : (size_t)declared;
+    if (whole > body->length)
+        (void)buffer_reserve(body, whole - body->length); /* sticky */
+}
+
+static size_t cost_of(size_t body_bytes)
+{
+    return (body_bytes + CHARGE_BYTES - 1) / CHARGE_BYTES * CHARGE_BYTES;
+}
+
 enum err http_request_append(struct http_request *r, struct slice bytes)
 {
     struct http_server *s = r->server;
     if (s->body_bytes + bytes.length > s->limits.body_budget_bytes)
         return ERR_LIMIT;
+    reserve_rest(r, bytes.length);
     buffer_append(&r->body, bytes);
     if (buffer_has_failed(&r->body))
         return ERR_LIMIT;
     /* Small bodies live in memory that the spare requests keep anyway. */
-    if (r->body.capacity > SPARE_BODY_BYTES && r->body.capacity != r->body_charged)
-        charge(r, r->body.capacity);
+    if (r->body.capacity > SPARE_BODY_BYTES && cost_of(r->body.length) != r->body_charged)
+        charge(r, cost_of(r->body.length));
     return ERR_OK;
 }
 

@@ -61,6 +61,7 @@ static void finish(struct http_server *s)
 {
     loop_timer_stop(s->loop, &s->sweep_timer);
     loop_undefer(s->loop, &s->run_task);
+    loop_undefer(s->loop, &s->room_task);
     uv_close((uv_handle_t *)&s->poll, on_poll_closed); /* before its descriptor is */
     MHD_stop_daemon(s->daemon);
     s->daemon = NULL;
@@ -134,6 +135,7 @@ static enum err watch(struct http_server *s)
         return ERR_IO;
     s->poll.data = s;
     s->run_task = (struct loop_task){.run = on_run, .data = s};
+    s->room_task = (struct loop_task){.run = on_run, .data = s};
     s->sweep_timer = (struct loop_timer){.fire = on_sweep, .data = s};
     uv_poll_start(&s->poll, UV_READABLE, on_readable);
     loop_timer_start(s->loop, &s->sweep_timer, clock_boot_us() + SWEEP_US);

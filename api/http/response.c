@@ -10,7 +10,13 @@
 static const char JSON_1_0[] = "application/x-amz-json-1.0";
 static const char JSON[] = "application/json";
 
-enum { ENCODED_BYTES_MAX = 64 * 1024 * 1024, TYPE_BYTES = 128 };
+enum {
+    ENCODED_BYTES_MAX = 64 * 1024 * 1024,
+    TYPE_BYTES = 128,
+    WHOLE_BYTES_MAX =
+        LOOP_TURN_BYTES_MAX, /* larger bodies go to the kernel in blocks, as turns have room for them */
+    BLOCK_BYTES = 256 * 1024,
+};
 
 /* A body on its way to the wire. */
 struct packing {
@@ -53,12 +59,61 @@ static void pack(struct packing *p)
 
 /* ---- headers ---- */
 
+/* A body that goes in blocks. */
+struct blocks {
+    struct http_server *server;
+    uint8_t *data;
+    size_t length;
+};
+
+/* libmicrohttpd's. None now: it asks again whenever it runs. */
+static ssize_t next_block(void *data, uint64_t position, char *to, size_t bytes_max)
+{
+    const struct blocks *blocks = data;
+    struct http_server *s = blocks->server;
+    if (!loop_turn_has_room(s->loop)) {
+        loop_defer_for_room(s->loop, &s->room_task);
+        return 0;
+    }
+    size_t left = blocks->length - (size_t)position;
+    size_t bytes = left < bytes_max ? left : bytes_max;
+    memcpy(to, blocks->data + position, bytes);
+    loop_turn_take(s->loop, bytes);
+    return (ssize_t)bytes;
+}
+
+static void free_blocks(void *data)
+{
+    struct blocks *blocks = data;
+    memory_free(blocks->data);
+    memory_free(blocks);
+}
+
+/* Takes the bytes. */
+static struct MHD_Response *make_blocks(struct http_server *s, uint8_t *data, size_t length)
+{
+    struct blocks *blocks = memory_alloc(sizeof(*blocks));
+    struct MHD_Response *response = NULL;
+    if (blocks != NULL) {
+        *blocks = (struct blocks){s, data, length};
+        response = MHD_create_response_from_callback(length, BLOCK_BYTES, next_block, blocks, free_blocks);
+    }
+    if (response == NULL) {
+        memory_free(blocks);
+        memory_free(data);
+    }
+    return response;
+}
+
 /* Takes the body. NULL when there is no memory. */
-static struct MHD_Response *make_body(struct buffer *body)
+static struct MHD_Response *make_body(struct http_server *s, struct buffer *body)
 {
     static char nothing[1];
     size_t length = 0;
     uint8_t *data = buffer_detach(body, &length);
+    if (length > WHOLE_BYTES_MAX)
+        return make_blocks(s, data, length);
+    loop_turn_take(s->loop, length);
     if (length == 0) {
         memory_free(data);
         return MHD_create_response_from_buffer(0, nothing, MHD_RESPMEM_PERSISTENT);
@@ -79,10 +134,8 @@ static void choose_type(const struct http_request *r, const struct http_response
         return;
     if (type.length == 0) {
         struct slice asked = http_request_header(r, "content-type");
-        const uint8_t *parameters = asked.length > 0 ? memchr(asked.data, ';', asked.length) : NULL;
-        if (parameters != NULL)
-            asked.length = (size_t)(parameters - asked.data);
-        type = slice_equal_string(asked, JSON) ? asked : SLICE_LITERAL(JSON_1_0);
+        asked = slice_trim(slice_split(&asked, ';'));
+        type = slice_is_word(asked, JSON) ? SLICE_LITERAL(JSON) : SLICE_LITERAL(JSON_1_0);
     }
     snprintf(to, TYPE_BYTES, "%.*s", SLICE_PRINTF(type));
 }
@@ -124,7 +177,7 @@ static void finish(struct http_request *r, struct packing *p)
 {
     struct http_server *s = r->server;
     count(r, p);
-    r->response = make_body(&p->body);
+    r->response = make_body(s, &p->body);
     if (r->response != NULL && !add_headers(r, p)) {
         MHD_destroy_response(r->response);
         r->response = NULL;

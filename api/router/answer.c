@@ -69,27 +69,33 @@ void answer_json(struct request *r, struct buffer *body)
 }
 
 /* Old and new clients look for the words under either name. */
-static void write_error(struct buffer *body, const char *prefix, const char *type, const char *text,
-                        struct slice item)
+static void begin_error(struct json_writer *w, struct buffer *body, const char *prefix, const char *type,
+                        const char *text)
 {
-    struct json_writer w;
     buffer_init(body, REPLY_BYTES_MAX);
-    json_writer_init(&w, body);
-    json_write_object_begin(&w);
-    json_write_name(&w, "__type");
+    json_writer_init(w, body);
+    json_write_object_begin(w);
+    json_write_name(w, "__type");
     char full[128];
     size_t prefix_length = strlen(prefix), type_length = strlen(type);
     if (prefix_length + type_length > sizeof full)
         type_length = sizeof full - prefix_length;
     memcpy(full, prefix, prefix_length);
     memcpy(full + prefix_length, type, type_length);
-    json_write_string(&w, slice_make(full, prefix_length + type_length));
-    if (text[0] != '\0') {
-        json_write_name(&w, "message");
-        json_write_words(&w, text);
-        json_write_name(&w, "Message");
-        json_write_words(&w, text);
-    }
+    json_write_string(w, slice_make(full, prefix_length + type_length));
+    if (text[0] == '\0')
+        return;
+    json_write_name(w, "message");
+    json_write_words(w, text);
+    json_write_name(w, "Message");
+    json_write_words(w, text);
+}
+
+static void write_error(struct buffer *body, const char *prefix, const char *type, const char *text,
+                        struct slice item)
+{
+    struct json_writer w;
+    begin_error(&w, body, prefix, type, text);
     if (item.length > 0) {
         json_write_name(&w, "Item");
         json_write_item(&w, item);
@@ -105,6 +111,17 @@ void answer_error(struct request *r, enum err code, const char *text)
     write_error(&body, type_prefix(code), err_exception(code), text == NULL ? err_sentence(code) : text,
                 SLICE_EMPTY);
     respond(r, err_http_status(code), &body);
+}
+
+void answer_error_begin(struct json_writer *w, struct buffer *body, enum err code, const char *text)
+{
+    begin_error(w, body, type_prefix(code), err_exception(code), text == NULL ? err_sentence(code) : text);
+}
+
+void answer_error_end(struct request *r, struct json_writer *w, struct buffer *body, enum err code)
+{
+    json_write_object_end(w);
+    respond(r, err_http_status(code), body);
 }
 
 void answer_exception(struct request *r, int status, const char *type, const char *text)

@@ -8,9 +8,8 @@ struct batch {
     struct batch_parameters p;
     size_t next; /* of the entries, to begin */
     size_t in_flight;
-    size_t turn_bytes;         /* of writes begun in this turn */
-    struct loop_timer in_turn; /* for the others */
-    bool waits_for_turn;
+    size_t in_flight_bytes; /* of items that are being written */
+    struct loop_task later; /* goes on in a turn that has room */
     size_t done_count;
     size_t found_bytes; /* of items, as they are stored */
     size_t found_largest;

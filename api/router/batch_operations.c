@@ -4,6 +4,7 @@
 #include "api/router/data_table.h"
 #include "api/router/offload.h"
 #include "api/router/reading.h"
+#include "api/router/throttle.h"
 #include "base/clock.h"
 
 enum {
@@ -11,7 +12,8 @@ enum {
     /* Answers of many large items may all come in one turn of the loop. */
     BATCH_LARGE_READS_MAX = 12,
     BATCH_READ_BYTES_MAX = 1024 * 1024, /* of those beyond, as far as it is known how large items are */
-    BATCH_TURN_BYTES_MAX = 1024 * 1024, /* of writes begun in one turn; the next ones in later turns */
+    /* Of items on their way, and the one that crosses it: what nodes have not taken yet is in this router's memory twice. */
+    BATCH_WRITE_BYTES_MAX = 1024 * 1024,
     BATCH_STORED_BYTES_MAX =
         16 * 1024 * 1024, /* of the items that a BatchGetItem keeps, as they are stored */
     SCRATCH_BLOCK_BYTES = 64 * 1024,
@@ -33,6 +35,30 @@ static void fail(struct request *r, enum err code, const char *text)
     answer_error(r, code, text);
 }
 
+static bool is_throttled(const struct batch *b, const struct batch_table *table)
+{
+    for (size_t i = 0; i < b->p.entry_count; i++)
+        if (b->p.entries[i]->table == table && b->p.entries[i]->is_throttled)
+            return true;
+    return false;
+}
+
+/* DynamoDB, BatchGetItem: "If none of the items can be processed due to insufficient provisioned throughput on all of the tables
+ * in the request, then BatchGetItem returns a ProvisionedThroughputExceededException." */
+static void fail_throttled(struct request *r)
+{
+    struct batch *b = r->state;
+    struct slice tables[BATCH_GET_MAX];
+    size_t count = 0;
+    bool is_write = b->p.operation == BATCH_WRITE;
+    for (size_t i = 0; i < b->p.table_count; i++)
+        if (is_throttled(b, b->p.tables[i]))
+            tables[count++] = b->p.tables[i]->given;
+    buffer_deinit(&b->body);
+    end(r);
+    answer_throttled(r, is_write, tables, count);
+}
+
 /* ---- the answer ---- */
 
 static void on_written(struct request *r, enum err err)
@@ -52,6 +78,10 @@ static void answer(struct request *r)
     struct batch *b = r->state;
     if (b->refusal != NULL) {
         fail(r, ERR_VALIDATION, b->refusal);
+        return;
+    }
+    if (b->done_count == 0 && b->failure == ERR_THROTTLED && !b->is_full) {
+        fail_throttled(r);
         return;
     }
     if (b->done_count == 0) {
@@ -82,9 +112,16 @@ static void note_written(struct batch *b, struct batch_entry *entry, int64_t mil
 static void note_failure(struct batch *b, enum err err)
 {
     b->is_closing |= err == ERR_CLOSED;
-    /* Only when each write is certainly not applied the whole is so. */
-    if (b->failure == ERR_OK || b->failure == ERR_UNAVAILABLE)
+    /* Only when each write is certainly not applied the whole is so, and only when all of them met a cap that is why. */
+    if (b->failure == ERR_OK || b->failure == ERR_THROTTLED ||
+        (b->failure == ERR_UNAVAILABLE && err != ERR_THROTTLED))
         b->failure = err;
+}
+
+static void note_failed_entry(struct batch *b, struct batch_entry *entry, enum err err)
+{
+    entry->is_throttled = err == ERR_THROTTLED;
+    note_failure(b, err);
 }
 
 static void note_refusal(struct request *r, const char *text)
@@ -128,7 +165,7 @@ static void on_read(struct item_call *call, enum err err, const ProtobufCMessage
     if (err == ERR_OK)
         take_item(entry, (const Sluice__Dataplane__ReadResponse *)header, payload);
     else
-        note_failure(b, err);
+        note_failed_entry(b, entry, err);
     go_on(entry->request);
 }
 
@@ -140,8 +177,9 @@ static void on_write(struct item_call *call, enum err err, const ProtobufCMessag
     struct batch *b = r->state;
     const Sluice__Dataplane__WriteResponse *response = (const Sluice__Dataplane__WriteResponse *)header;
     b->in_flight--;
+    b->in_flight_bytes -= call->payload[0].length;
     if (err != ERR_OK)
-        note_failure(b, err);
+        note_failed_entry(b, entry, err);
     else if (response->status == SLUICE__DATAPLANE__STATUS__OK)
         note_written(b, entry, (int64_t)response->write_units_milli);
     else
@@ -187,47 +225,42 @@ static void begin(struct request *r, struct batch_entry *entry)
     entry->call.data = entry;
     entry->request = r;
     b->in_flight++;
-    b->turn_bytes += entry->call.payload[0].length;
+    b->in_flight_bytes += entry->call.payload[0].length;
     item_client_begin(r->router->items, &entry->call);
 }
 
 /* Reads are taken to be as large as the largest that has come so far. */
 static bool has_room(const struct batch *b)
 {
-    if (b->is_full || b->is_closing || b->waits_for_turn || b->in_flight >= BATCH_IN_FLIGHT_MAX)
+    if (b->is_full || b->is_closing || b->in_flight >= BATCH_IN_FLIGHT_MAX)
         return false;
-    if (b->p.operation == BATCH_WRITE || b->in_flight < BATCH_LARGE_READS_MAX)
+    if (b->p.operation == BATCH_WRITE)
+        return b->in_flight_bytes < BATCH_WRITE_BYTES_MAX;
+    if (b->in_flight < BATCH_LARGE_READS_MAX)
         return true;
     return b->found_largest > 0 && b->in_flight * b->found_largest < BATCH_READ_BYTES_MAX;
 }
 
-static void on_next_turn(struct loop_timer *timer)
+static void on_room(struct loop_task *task)
 {
-    struct request *r = timer->data;
+    struct request *r = task->data;
     struct batch *b = r->state;
-    b->waits_for_turn = false;
-    b->turn_bytes = 0;
     b->is_closing |= r->router->is_closing;
     go_on(r);
-}
-
-static void wait_for_turn(struct request *r)
-{
-    struct batch *b = r->state;
-    b->waits_for_turn = true;
-    b->in_turn = (struct loop_timer){.fire = on_next_turn, .data = r};
-    loop_timer_start(r->router->loop, &b->in_turn, clock_boot_us());
 }
 
 static void go_on(struct request *r)
 {
     struct batch *b = r->state;
+    struct loop *loop = r->router->loop;
     while (b->next < b->p.entry_count && has_room(b)) {
+        if (!loop_turn_has_room(loop)) {
+            loop_defer_for_room(loop, &b->later);
+            return;
+        }
         begin(r, b->p.entries[b->next++]);
-        if (b->turn_bytes >= BATCH_TURN_BYTES_MAX)
-            wait_for_turn(r);
     }
-    if (b->in_flight == 0 && !b->waits_for_turn)
+    if (b->in_flight == 0 && !loop_task_is_queued(&b->later))
         answer(r);
 }
 
@@ -296,6 +329,7 @@ enum err batch_operation_read(struct request *r, struct error *error)
     if (b == NULL)
         return ERR_NO_MEMORY;
     r->state = b;
+    b->later = (struct loop_task){.run = on_room, .data = r};
     arena_init(&b->scratch, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
     return batch_parameters_read(r, (enum batch_operation)r->operation->kind, &b->p, error);
 }

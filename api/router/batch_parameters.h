@@ -32,6 +32,7 @@ struct batch_entry {
     struct slice given;    /* of a write: the same as it stands in the body */
     struct buffer key;     /* the row's */
     bool is_done;
+    bool is_throttled;
     struct slice found; /* by BatchGetItem, as the node sent it; data NULL: nothing */
     int64_t write_units_milli;
     /* Its call. */

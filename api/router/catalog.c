@@ -178,6 +178,8 @@ static struct table_row *find_table(const struct catalog *c, struct slice id)
     return row;
 }
 
+enum { BILLING_ON_DEMAND = 1 }; /* of TableBody */
+
 static enum err make_table(const struct bundle_object *object, const Sluice__Controlplane__TableBody *body,
                            struct table_row **ret_row)
 {
@@ -192,6 +194,7 @@ static enum err make_table(const struct bundle_object *object, const Sluice__Con
     row->table.name = place(&at, name);
     row->table.arn = place(&at, arn);
     row->table.space_id = body->space_id;
+    row->table.is_on_demand = body->billing_mode == BILLING_ON_DEMAND;
     row->table.status = (enum catalog_table_status)body->status;
     if (body->status > TABLE_DELETING ||
         key_schema_decode(place(&at, schema), &row->table.schema) != ERR_OK) {

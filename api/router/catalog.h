@@ -23,6 +23,7 @@ struct catalog_table {
     struct slice arn;
     uint64_t space_id;
     enum catalog_table_status status;
+    bool is_on_demand;
     struct key_schema schema; /* names view the catalog's copy */
 };
 

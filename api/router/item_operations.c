@@ -5,6 +5,7 @@
 #include "api/router/data_table.h"
 #include "api/router/offload.h"
 #include "api/router/reading.h"
+#include "api/router/throttle.h"
 #include "base/random.h"
 #include "dataplane/expression/projection.h"
 #include "dataplane/item/size.h"
@@ -31,6 +32,15 @@ static void fail(struct request *r, enum err code, const char *text)
 {
     end(r);
     answer_error(r, code, text);
+}
+
+static void fail_throttled(struct request *r)
+{
+    const struct item_state *s = r->state;
+    struct slice table = s->parameters.table;
+    bool is_write = s->parameters.operation != ITEM_GET;
+    end(r);
+    answer_throttled(r, is_write, &table, 1);
 }
 
 /* ---- answers ---- */
@@ -122,6 +132,10 @@ static void on_read(struct item_call *call, enum err err, const ProtobufCMessage
                     struct slice payload)
 {
     struct request *r = call->data;
+    if (err == ERR_THROTTLED) {
+        fail_throttled(r);
+        return;
+    }
     if (err != ERR_OK) {
         fail(r, ERR_INTERNAL, NULL);
         return;
@@ -140,6 +154,10 @@ static void on_write(struct item_call *call, enum err err, const ProtobufCMessag
 {
     struct request *r = call->data;
     struct item_state *s = r->state;
+    if (err == ERR_THROTTLED) {
+        fail_throttled(r);
+        return;
+    }
     if (err != ERR_OK) {
         fail(r, err == ERR_UNAVAILABLE ? ERR_SERVICE_UNAVAILABLE : ERR_INTERNAL, NULL);
         return;

@@ -13,6 +13,7 @@
 #include "api/router/page_line.h"
 #include "api/router/range_parameters.h"
 #include "api/router/reading.h"
+#include "api/router/throttle.h"
 #include "dataplane/expression/projection.h"
 #include "dataplane/item/size.h"
 
@@ -86,6 +87,14 @@ static void fail(struct request *r, enum err code, const char *text)
 {
     drop(r);
     answer_error(r, code, text);
+}
+
+static void fail_throttled(struct request *r)
+{
+    const struct range_state *s = r->state;
+    struct slice table = s->parameters.table;
+    drop(r);
+    answer_throttled(r, false, &table, 1);
 }
 
 /* ---- the answer ---- */
@@ -356,8 +365,12 @@ static void on_range(struct item_call *call, enum err err, const ProtobufCMessag
     struct request *r = call->data;
     struct range_state *s = r->state;
     const Sluice__Dataplane__RangeResponse *response = (const Sluice__Dataplane__RangeResponse *)header;
-    if (err == ERR_TIMEOUT && s->counts.evaluated > 0) {
+    if ((err == ERR_TIMEOUT || err == ERR_THROTTLED) && s->counts.evaluated > 0) {
         finish(r, true); /* what there is so far is a page, too */
+        return;
+    }
+    if (err == ERR_THROTTLED) {
+        fail_throttled(r);
         return;
     }
     if (err != ERR_OK || response->status != SLUICE__DATAPLANE__STATUS__OK ||

@@ -64,14 +64,10 @@ void request_release(struct request *r)
 
 static bool is_dynamodb_request(const struct http_request *http)
 {
-    struct slice type = http_request_header(http, "content-type");
-    size_t end = 0;
-    while (end < type.length && type.data[end] != ';')
-        end++;
-    type.length = end;
+    struct slice parameters = http_request_header(http, "content-type");
+    struct slice type = slice_trim(slice_split(&parameters, ';'));
     return slice_equal_string(http_request_method(http), "POST") &&
-           (slice_equal_string(type, "application/x-amz-json-1.0") ||
-            slice_equal_string(type, "application/json"));
+           (slice_is_word(type, "application/x-amz-json-1.0") || slice_is_word(type, "application/json"));
 }
 
 static struct sigv4_request signed_view(struct request *r)

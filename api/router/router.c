@@ -238,7 +238,7 @@ enum err router_create(struct loop *loop, struct metrics *metrics, const struct 
     random_secret(&seed, sizeof seed); /* request ids must differ between routers and starts */
     random_init(&r->random, seed);
     reading_scratch_init(&r->scratch);
-    workers_init(&r->workers, loop, OFFLOAD_BUDGET_BYTES);
+    TRY(workers_open(&r->workers, loop, OFFLOAD_BUDGET_BYTES));
     page_line_init(&r->page_line, loop, r->options.long_pages);
     TRY(start(r, metrics, error));
     *ret_router = r;
@@ -253,6 +253,13 @@ void router_drain(struct router *r, void (*drained)(void *data), void *data)
         http_server_drain(r->http, drained, data);
 }
 
+/* No request is left that could give them work. */
+static void on_http_closed(void *data)
+{
+    struct router *r = data;
+    workers_close(&r->workers);
+}
+
 void router_close(struct router *r)
 {
     r->is_closing = true;
@@ -263,5 +270,7 @@ void router_close(struct router *r)
     peer_set_close(r->control, NULL, NULL);
     peer_set_close(r->memds, NULL, NULL);
     if (r->http != NULL)
-        http_server_close(r->http, NULL, NULL);
+        http_server_close(r->http, on_http_closed, r);
+    else
+        workers_close(&r->workers);
 }

@@ -125,6 +125,9 @@ void answer_json(struct request *r, struct buffer *body);
 void answer_xml(struct request *r, int status, struct buffer *body);
 /* text NULL: the default sentence. */
 void answer_error(struct request *r, enum err code, const char *text);
+/* The same, with more members between the two: begin writes into a fresh buffer, end answers with it (taken). */
+void answer_error_begin(struct json_writer *w, struct buffer *body, enum err code, const char *text);
+void answer_error_end(struct request *r, struct json_writer *w, struct buffer *body, enum err code);
 /* An exception by its full __type, as control words it. */
 void answer_exception(struct request *r, int status, const char *type, const char *text);
 /* ConditionalCheckFailedException, with the item when it was asked for (empty: without): any thread may write it into a

@@ -49,15 +49,6 @@ static struct slice find_header(const struct sigv4_request *request, struct slic
     return SLICE_EMPTY;
 }
 
-static struct slice trim(struct slice text)
-{
-    while (text.length > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
-        text = slice_from(text, 1);
-    while (text.length > 0 && (text.data[text.length - 1] == ' ' || text.data[text.length - 1] == '\t'))
-        text.length--;
-    return text;
-}
-
 static bool is_separator(uint8_t c)
 {
     return c == ',' || c == ' ' || c == '\t';
@@ -98,9 +89,9 @@ static enum err read_header(const struct sigv4_request *request, struct slice au
         else if (slice_equal_string(name, "Signature"))
             to->signature = value;
     }
-    to->date = trim(find_header(request, SLICE_LITERAL("x-amz-date")));
+    to->date = slice_trim(find_header(request, SLICE_LITERAL("x-amz-date")));
     if (to->date.length == 0)
-        to->date = trim(find_header(request, SLICE_LITERAL("date")));
+        to->date = slice_trim(find_header(request, SLICE_LITERAL("date")));
     if (to->credential.length > 0 && to->signature.length > 0 && to->signed_headers.data != NULL &&
         to->date.length > 0)
         return ERR_OK;
@@ -174,7 +165,7 @@ static bool has_query_authorization(struct slice query)
 static enum err read_pieces(const struct sigv4_request *request, struct pieces *to, struct sigv4_claim *claim,
                             struct sigv4_refusal *ret_refusal)
 {
-    struct slice authorization = trim(find_header(request, SLICE_LITERAL("authorization")));
+    struct slice authorization = slice_trim(find_header(request, SLICE_LITERAL("authorization")));
     claim->is_presigned = request->query.length > 0 && has_query_authorization(request->query);
     if (claim->is_presigned && authorization.length > 0)
         return refuse(ret_refusal, ERR_INVALID_SIGNATURE,
@@ -185,7 +176,7 @@ static enum err read_pieces(const struct sigv4_request *request, struct pieces *
     if (!slice_starts_with(authorization, SLICE_LITERAL("AWS4-")))
         return refuse(ret_refusal, ERR_MISSING_AUTHENTICATION_TOKEN, "%s",
                       err_sentence(ERR_MISSING_AUTHENTICATION_TOKEN));
-    claim->session_token = trim(find_header(request, SLICE_LITERAL("x-amz-security-token")));
+    claim->session_token = slice_trim(find_header(request, SLICE_LITERAL("x-amz-security-token")));
     return read_header(request, authorization, to, ret_refusal);
 }
 

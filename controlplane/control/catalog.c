@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "controlplane/control/catalog_internal.h"
 
 void catalog_init(struct catalog *c)
 {
@@ -26,7 +27,12 @@ void catalog_clear(struct catalog *c)
         HASH_DEL(c->replicas, replica);
         memory_free(replica);
     }
-    HASH_CLEAR(hh, c->partitions);
+    struct partition *partition, *next_partition;
+    HASH_ITER(hh, c->partitions, partition, next_partition)
+    {
+        HASH_DEL(c->partitions, partition);
+        memory_free(partition);
+    }
     struct table *table, *next_table;
     HASH_ITER(hh, c->tables, table, next_table)
     {
@@ -81,10 +87,11 @@ struct partition *catalog_partition(const struct catalog *c, uint64_t group_id)
     return partition;
 }
 
-struct replica *catalog_replica(const struct catalog *c, uint64_t replica_id)
+struct replica *catalog_replica(const struct catalog *c, uint64_t group_id, uint64_t replica_id)
 {
+    const struct replica_key key = {.group_id = group_id, .replica_id = replica_id};
     struct replica *replica;
-    HASH_FIND(hh, c->replicas, &replica_id, sizeof replica_id, replica);
+    HASH_FIND(hh, c->replicas, &key, sizeof key, replica);
     return replica;
 }
 
@@ -126,86 +133,6 @@ struct table *tenant_table(const struct tenant *t, const char *name)
     return t->tables[after - 1];
 }
 
-/* ---- lists ---- */
-
-static void unsettle(struct catalog *c, struct table *table)
-{
-    if (table->is_unsettled)
-        return;
-    table->is_unsettled = true;
-    if (c->unsettled == NULL) {
-        c->unsettled = table->next_unsettled = table->previous_unsettled = table;
-        return;
-    }
-    table->next_unsettled = c->unsettled;
-    table->previous_unsettled = c->unsettled->previous_unsettled;
-    table->previous_unsettled->next_unsettled = table;
-    c->unsettled->previous_unsettled = table;
-}
-
-static void settle(struct catalog *c, struct table *table)
-{
-    if (!table->is_unsettled)
-        return;
-    table->is_unsettled = false;
-    if (table->next_unsettled == table) {
-        c->unsettled = NULL;
-        return;
-    }
-    table->previous_unsettled->next_unsettled = table->next_unsettled;
-    table->next_unsettled->previous_unsettled = table->previous_unsettled;
-    if (c->unsettled == table)
-        c->unsettled = table->next_unsettled;
-}
-
-static bool tenant_insert(struct tenant *t, struct table *table)
-{
-    if (t->table_count == t->table_capacity) {
-        size_t capacity = t->table_capacity == 0 ? 8 : 2 * t->table_capacity;
-        struct table **tables = memory_resize(t->tables, capacity * sizeof *tables);
-        if (tables == NULL)
-            return false;
-        t->tables = tables;
-        t->table_capacity = capacity;
-    }
-    size_t at = tenant_table_after(t, table->spec.name);
-    memmove(t->tables + at + 1, t->tables + at, (t->table_count - at) * sizeof *t->tables);
-    t->tables[at] = table;
-    t->table_count++;
-    return true;
-}
-
-static void tenant_forget(struct tenant *t, const struct table *table)
-{
-    size_t after = tenant_table_after(t, table->spec.name);
-    ASSERT(after > 0 && t->tables[after - 1] == table);
-    memmove(t->tables + after - 1, t->tables + after, (t->table_count - after) * sizeof *t->tables);
-    t->table_count--;
-}
-
-static void unlink_goal(struct replica *replica)
-{
-    struct node *node = replica->node;
-    if (replica->older_goal == NULL && node->oldest_goal != replica)
-        return;
-    *(replica->older_goal == NULL ? &node->oldest_goal : &replica->older_goal->newer_goal) =
-        replica->newer_goal;
-    *(replica->newer_goal == NULL ? &node->newest_goal : &replica->newer_goal->older_goal) =
-        replica->older_goal;
-    replica->older_goal = NULL;
-    replica->newer_goal = NULL;
-}
-
-void catalog_touch_goal(struct catalog *c, struct replica *replica)
-{
-    struct node *node = replica->node;
-    unlink_goal(replica);
-    replica->goal_version = ++c->goal_version;
-    replica->older_goal = node->newest_goal;
-    *(node->newest_goal == NULL ? &node->oldest_goal : &node->newest_goal->newer_goal) = replica;
-    node->newest_goal = replica;
-}
-
 /* ---- adding ---- */
 
 struct tenant *catalog_add_tenant(struct catalog *c, const char *id, const char *name, uint64_t created_us)
@@ -240,15 +167,14 @@ struct node *catalog_add_node(struct catalog *c, uint32_t node_id)
     return NULL;
 }
 
-static struct table *table_create(uint64_t space_id, const char *arn, size_t partition_capacity)
+static struct table *table_create(uint64_t space_id, const char *arn)
 {
     struct table *table = memory_zalloc(sizeof *table);
     if (table == NULL)
         return NULL;
     table->space_id = space_id;
     table->arn = memory_alloc(strlen(arn) + 1);
-    table->partitions = memory_zalloc((partition_capacity + 1) * sizeof *table->partitions);
-    if (table->arn == NULL || table->partitions == NULL) {
+    if (table->arn == NULL) {
         table_free(table);
         return NULL;
     }
@@ -258,9 +184,9 @@ static struct table *table_create(uint64_t space_id, const char *arn, size_t par
 
 struct table *catalog_add_table(struct catalog *c, struct tenant *tenant, uint64_t space_id,
                                 const char *table_id, const char *arn, struct table_spec *spec,
-                                enum table_status status, size_t partition_capacity)
+                                enum table_status status)
 {
-    struct table *table = table_create(space_id, arn, partition_capacity);
+    struct table *table = table_create(space_id, arn);
     if (table == NULL)
         return NULL;
     table->tenant = tenant;
@@ -281,47 +207,59 @@ struct table *catalog_add_table(struct catalog *c, struct tenant *tenant, uint64
     table->spec.tags = spec->tags;
     spec->tags = NULL;
     if (status != TABLE_ACTIVE)
-        unsettle(c, table);
+        catalog_unsettle(c, table);
     return table;
 }
 
-static void copy_bound(struct key_bound *to, struct slice bytes)
+static struct slice copy_bound(uint8_t *to, struct slice bytes)
 {
-    to->length = (uint8_t)(bytes.length < sizeof to->bytes ? bytes.length : sizeof to->bytes);
-    if (to->length > 0)
-        memcpy(to->bytes, bytes.data, to->length);
+    if (bytes.length > 0)
+        memcpy(to, bytes.data, bytes.length);
+    return slice_make(to, bytes.length);
 }
 
 struct partition *catalog_add_partition(struct catalog *c, struct table *table, uint64_t group_id,
                                         struct slice start, struct slice end, uint64_t range_epoch)
 {
-    struct partition *partition = &table->partitions[table->partition_count];
-    *partition = (struct partition){.group_id = group_id, .table = table, .range_epoch = range_epoch};
-    copy_bound(&partition->start, start);
-    copy_bound(&partition->end, end);
+    struct partition *partition = memory_zalloc(sizeof *partition + start.length + end.length);
+    if (partition == NULL || catalog_partition(c, group_id) != NULL)
+        goto undo_alloc;
+    partition->group_id = group_id;
+    partition->table = table;
+    partition->range_epoch = range_epoch;
+    partition->start = copy_bound(partition->bounds, start);
+    partition->end = copy_bound(partition->bounds + start.length, end);
+    if (!table_insert(table, partition))
+        goto undo_alloc;
     HASH_ADD(hh, c->partitions, group_id, sizeof partition->group_id, partition);
     if (HASH_ADD_FAILED(partition))
-        return NULL;
-    table->partition_count++;
+        goto undo_insert;
     return partition;
+
+undo_insert:
+    table_forget(table, partition);
+undo_alloc:
+    memory_free(partition);
+    return NULL;
 }
 
 struct replica *catalog_add_replica(struct catalog *c, struct partition *partition, struct node *node,
                                     uint64_t replica_id, uint32_t kind, enum goal goal, bool is_leader_wanted)
 {
     struct replica *replica = memory_zalloc(sizeof *replica);
-    if (replica == NULL || partition->replica_count == REPLICAS_PER_PARTITION) {
+    if (replica == NULL || partition->replica_count == PARTITION_REPLICAS_MAX ||
+        catalog_replica(c, partition->group_id, replica_id) != NULL) {
         memory_free(replica);
         return NULL;
     }
-    replica->replica_id = replica_id;
+    replica->key = (struct replica_key){.group_id = partition->group_id, .replica_id = replica_id};
     replica->partition = partition;
     replica->node = node;
     replica->kind = kind;
     replica->goal = goal;
     replica->is_leader_wanted = is_leader_wanted;
     replica->role = ROLE_NOT_REPORTED;
-    HASH_ADD(hh, c->replicas, replica_id, sizeof replica->replica_id, replica);
+    HASH_ADD(hh, c->replicas, key, sizeof replica->key, replica);
     if (HASH_ADD_FAILED(replica)) {
         memory_free(replica);
         return NULL;
@@ -343,9 +281,9 @@ void catalog_set_status(struct catalog *c, struct table *table, enum table_statu
         tenant_forget(table->tenant, table);
     table->status = status;
     if (status == TABLE_ACTIVE)
-        settle(c, table);
+        catalog_settle(c, table);
     else
-        unsettle(c, table);
+        catalog_unsettle(c, table);
 }
 
 static void discount(struct replica *replica)
@@ -387,7 +325,7 @@ void catalog_remove_replica(struct catalog *c, struct replica *replica)
 {
     struct partition *partition = replica->partition;
     discount(replica);
-    unlink_goal(replica);
+    catalog_unlink_goal(replica);
     for (size_t i = 0; i < partition->replica_count; i++) {
         if (partition->replicas[i] != replica)
             continue;
@@ -398,14 +336,20 @@ void catalog_remove_replica(struct catalog *c, struct replica *replica)
     memory_free(replica);
 }
 
+void catalog_remove_partition(struct catalog *c, struct partition *partition)
+{
+    ASSERT(partition->replica_count == 0);
+    table_forget(partition->table, partition);
+    HASH_DEL(c->partitions, partition);
+    memory_free(partition);
+}
+
 void catalog_remove_table(struct catalog *c, struct table *table)
 {
     ASSERT(table->status == TABLE_GONE);
-    for (size_t i = 0; i < table->partition_count; i++) {
-        ASSERT(table->partitions[i].replica_count == 0);
-        HASH_DEL(c->partitions, &table->partitions[i]);
-    }
-    settle(c, table);
+    while (table->partition_count > 0)
+        catalog_remove_partition(c, table->partitions[table->partition_count - 1]);
+    catalog_settle(c, table);
     HASH_DEL(c->tables, table);
     table_free(table);
 }

@@ -1,6 +1,6 @@
 /* All that control knows, in memory: loaded from PostgreSQL when the lock is held, changed only after a commit.
  *
- *     tenant --> tables (sorted by name) --> partitions --> replicas <-- node
+ *     tenant --> tables (sorted by name) --> partitions (sorted by range) --> replicas <-- node
  *
  * PostgreSQL is the truth for all of it but what nodes report (struct replica's and node's last fields), which is only
  * here. Ids are counters: what was given out once is never given out again. Pure; one loop. */
@@ -16,7 +16,8 @@ enum {
     TABLE_UUID_BYTES = 36,
     ZONE_BYTES_MAX = 63,
     HOST_BYTES_MAX = 63,
-    NAME_BYTES_MAX = 127
+    NAME_BYTES_MAX = 127,
+    PARTITION_REPLICAS_MAX = 9 /* as MEMBERS_MAX in dataplane/replication */
 };
 
 /* The numbers are stored. GONE: the tenant does not see it any more; its replicas are being removed. */
@@ -42,8 +43,14 @@ struct tenant {
     UT_hash_handle hh; /* by id */
 };
 
-struct replica {
+/* A replica id is unique in its group only: a split's children have the ids of their parent. */
+struct replica_key {
+    uint64_t group_id;
     uint64_t replica_id;
+};
+
+struct replica {
+    struct replica_key key;
     struct partition *partition;
     struct node *node;
     uint32_t kind;
@@ -53,7 +60,7 @@ struct replica {
     uint64_t goal_version;      /* of the goals that last named it */
     struct replica *older_goal; /* the node's list, by goal_version */
     struct replica *newer_goal;
-    UT_hash_handle hh; /* by id */
+    UT_hash_handle hh; /* by key */
     /* As reported. */
     enum replica_role role;
     uint64_t term;
@@ -65,12 +72,13 @@ struct replica {
 struct partition {
     uint64_t group_id;
     struct table *table;
-    struct key_bound start;
-    struct key_bound end;
+    struct slice start; /* views of `bounds` */
+    struct slice end;
     uint64_t range_epoch;
-    struct replica *replicas[REPLICAS_PER_PARTITION];
+    struct replica *replicas[PARTITION_REPLICAS_MAX];
     size_t replica_count; /* 0 = not placed yet */
     UT_hash_handle hh;    /* by group id */
+    uint8_t bounds[];
 };
 
 struct table {
@@ -82,8 +90,9 @@ struct table {
     uint64_t schema_version;
     enum table_status status;
     uint64_t created_us;
-    struct partition *partitions; /* array */
+    struct partition **partitions; /* sorted by range */
     size_t partition_count;
+    size_t partition_capacity;
     UT_hash_handle hh; /* by space id */
     /* Tables with something to settle: a circular list when is_unsettled. */
     struct table *next_unsettled;
@@ -148,7 +157,7 @@ struct tenant *catalog_tenant(const struct catalog *c, const char *id);
 struct tenant *catalog_tenant_by_name(const struct catalog *c, const char *name);
 struct table *catalog_table(const struct catalog *c, uint64_t space_id);
 struct partition *catalog_partition(const struct catalog *c, uint64_t group_id);
-struct replica *catalog_replica(const struct catalog *c, uint64_t replica_id);
+struct replica *catalog_replica(const struct catalog *c, uint64_t group_id, uint64_t replica_id);
 struct node *catalog_node(const struct catalog *c, uint32_t node_id);
 /* The one that has the name now, or NULL. */
 struct node *catalog_node_by_name(const struct catalog *c, const char *name);
@@ -163,10 +172,11 @@ struct tenant *catalog_add_tenant(struct catalog *c, const char *id, const char 
 struct node *catalog_add_node(struct catalog *c, uint32_t node_id);
 struct table *catalog_add_table(struct catalog *c, struct tenant *tenant, uint64_t space_id,
                                 const char *table_id, const char *arn, struct table_spec *spec,
-                                enum table_status status, size_t partition_capacity);
-/* `index` of the array made with the table; asserts that it is the next one. */
+                                enum table_status status);
+/* The bounds are copied. */
 struct partition *catalog_add_partition(struct catalog *c, struct table *table, uint64_t group_id,
                                         struct slice start, struct slice end, uint64_t range_epoch);
+/* NULL also when the partition has PARTITION_REPLICAS_MAX. */
 struct replica *catalog_add_replica(struct catalog *c, struct partition *partition, struct node *node,
                                     uint64_t replica_id, uint32_t kind, enum goal goal,
                                     bool is_leader_wanted);
@@ -179,5 +189,7 @@ void catalog_touch_goal(struct catalog *c, struct replica *replica);
 /* The node has the name; whichever had it is lost, and what it reported is void. */
 void catalog_name_node(struct catalog *c, struct node *node, const char *name);
 void catalog_remove_replica(struct catalog *c, struct replica *replica);
+/* It must have no replicas. */
+void catalog_remove_partition(struct catalog *c, struct partition *partition);
 /* The table must be GONE and have no replicas. */
 void catalog_remove_table(struct catalog *c, struct table *table);

@@ -149,13 +149,16 @@ static bool acts(const struct control *control, const struct replica *replica)
 bool sight_is_whole(const struct control *control, char why[SIGHT_WORDS_BYTES])
 {
     for (const struct partition *p = control->catalog.partitions; p != NULL; p = p->hh.next) {
-        size_t acting = 0, leading = 0;
+        size_t wanted = 0, acting = 0, leading = 0;
         if (p->table->status == TABLE_GONE || p->table->status == TABLE_DELETING)
             continue;
         for (size_t i = 0; i < p->replica_count; i++) {
+            wanted += p->replicas[i]->goal == GOAL_PRESENT;
             acting += acts(control, p->replicas[i]);
             leading += acts(control, p->replicas[i]) && p->replicas[i]->role == ROLE_LEADER;
         }
+        if (wanted == 0 && p->replica_count > 0)
+            continue; /* it has split, and goes */
         if (acting < REPLICAS_PER_PARTITION || leading == 0) {
             (void)snprintf(why, SIGHT_WORDS_BYTES, "group %llu has %zu of %d replicas and %s leader",
                            (unsigned long long)p->group_id, acting, REPLICAS_PER_PARTITION,

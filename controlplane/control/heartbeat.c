@@ -61,16 +61,16 @@ static Sluice__Controlplane__MemberGoal *make_member(const struct node *node, ui
 static void add_members(Sluice__Controlplane__ReplicaGoal *goal, const struct partition *partition,
                         struct arena *arena)
 {
-    goal->first_members = arena_alloc(arena, REPLICAS_PER_PARTITION * sizeof *goal->first_members);
+    goal->first_members = arena_alloc(arena, PARTITION_REPLICAS_MAX * sizeof *goal->first_members);
     for (size_t i = 0; i < partition->replica_count && goal->first_members != NULL; i++) {
         const struct replica *replica = partition->replicas[i];
         Sluice__Controlplane__MemberGoal *member =
-            make_member(replica->node, replica->replica_id, replica->kind, arena);
+            make_member(replica->node, replica->key.replica_id, replica->kind, arena);
         if (member == NULL)
             return;
         goal->first_members[goal->n_first_members++] = member;
         if (replica->is_leader_wanted)
-            goal->leader_preference = replica->replica_id;
+            goal->leader_preference = replica->key.replica_id;
     }
 }
 
@@ -91,12 +91,12 @@ static Sluice__Controlplane__ReplicaGoal *make_goal(const struct replica *replic
         return NULL;
     const struct partition *partition = replica->partition;
     sluice__controlplane__replica_goal__init(goal);
-    goal->replica_id = replica->replica_id;
+    goal->replica_id = replica->key.replica_id;
     goal->group_id = partition->group_id;
     goal->state = replica->goal == GOAL_PRESENT ? SLUICE__CONTROLPLANE__GOAL_STATE__PRESENT
                                                 : SLUICE__CONTROLPLANE__GOAL_STATE__ABSENT;
-    goal->range_start = proto_bytes(key_bound_view(&partition->start));
-    goal->range_end = proto_bytes(key_bound_view(&partition->end));
+    goal->range_start = proto_bytes(partition->start);
+    goal->range_end = proto_bytes(partition->end);
     goal->range_epoch = partition->range_epoch;
     goal->table_arn = partition->table->arn;
     goal->schema_version = partition->table->schema_version;
@@ -261,15 +261,15 @@ static void confirm_absent(struct node *node, uint64_t goals_version)
 static void take_report(struct control *control, const struct node *node,
                         const Sluice__Controlplane__ReplicaReport *report)
 {
-    struct replica *replica = catalog_replica(&control->catalog, report->replica_id);
+    struct replica *replica = catalog_replica(&control->catalog, report->group_id, report->replica_id);
     if (replica == NULL || replica->node != node) {
-        log_debug("report_of_unknown_replica", "node=%s replica=%llu", node->name,
-                  (unsigned long long)report->replica_id);
+        log_debug("report_of_unknown_replica", "node=%s group=%llu replica=%llu", node->name,
+                  (unsigned long long)report->group_id, (unsigned long long)report->replica_id);
         return;
     }
     if (report->creation_id != 0 && report->creation_id != replica->creation_id) {
-        log_warn("another_creation_reported", "node=%s replica=%llu", node->name,
-                 (unsigned long long)report->replica_id);
+        log_warn("another_creation_reported", "node=%s group=%llu replica=%llu", node->name,
+                 (unsigned long long)report->group_id, (unsigned long long)report->replica_id);
         replica->role = ROLE_QUARANTINED; /* it has not acted, and must not */
         return;
     }

@@ -39,7 +39,7 @@ static enum node_claim claim(struct control *control, const heartbeat *heard, st
 static struct replica *created_by(const struct control *control, const struct node *node,
                                   const Sluice__Controlplane__ReplicaReport *report)
 {
-    struct replica *replica = catalog_replica(&control->catalog, report->replica_id);
+    struct replica *replica = catalog_replica(&control->catalog, report->group_id, report->replica_id);
     bool is_news = replica != NULL && node != NULL && replica->node == node && replica->creation_id == 0 &&
                    report->creation_id != 0 && report->creation_id <= INT64_MAX;
     return is_news ? replica : NULL;
@@ -82,7 +82,9 @@ static void store_created(const struct control *control, const struct node *node
     for (size_t i = 0; i < heard->n_replicas; i++) {
         if (created_by(control, node, heard->replicas[i]) == NULL)
             continue;
-        sql_begin(batch, "UPDATE replicas SET creation_id = $2 WHERE replica_id = $1 AND creation_id = 0");
+        sql_begin(batch, "UPDATE replicas SET creation_id = $3 "
+                         "WHERE group_id = $1 AND replica_id = $2 AND creation_id = 0");
+        sql_u64(batch, heard->replicas[i]->group_id);
         sql_u64(batch, heard->replicas[i]->replica_id);
         sql_u64(batch, heard->replicas[i]->creation_id);
     }

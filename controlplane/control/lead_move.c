@@ -39,7 +39,7 @@ static enum err prepare(struct control *control, struct change *change, struct s
                              (unsigned long long)move->group_id, move->node_name);
     sql_begin(batch, "UPDATE replicas SET is_leader_wanted = (replica_id = $2) WHERE group_id = $1");
     sql_u64(batch, move->group_id);
-    sql_u64(batch, replica->replica_id);
+    sql_u64(batch, replica->key.replica_id);
     return ERR_OK;
 }
 
@@ -68,7 +68,7 @@ static enum err apply(struct control *control, struct change *change)
     control_tell_nodes(control);
     return answer_json(move->answer,
                        json_pack("{s:I, s:I, s:s}", "group_id", (json_int_t)move->group_id, "replica_id",
-                                 (json_int_t)replica->replica_id, "node", replica->node->name));
+                                 (json_int_t)replica->key.replica_id, "node", replica->node->name));
 }
 
 static void on_done(struct control *control, struct change *change, enum err err)

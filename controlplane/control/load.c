@@ -16,13 +16,12 @@ static const char *const statements[STATEMENT_COUNT] = {
          "t.sort_type, t.schema_version, t.billing_mode, t.read_units, t.write_units, t.table_class, "
          "t.is_deletion_protected, t.tags, t.status, t.created_us, t.max_read_units, t.max_write_units, "
          "t.on_demand_us, t.table_class_us, t.increase_us, t.decrease_us, t.decrease_count, "
-         "t.decreases_left, count(p.group_id) "
-         "FROM tables t LEFT JOIN partitions p USING (space_id) GROUP BY t.space_id"),
+         "t.decreases_left FROM tables t"),
     [PARTITIONS] =
         "SELECT group_id, space_id, range_start, range_end, range_epoch FROM partitions ORDER BY group_id",
     [REPLICAS] =
         "SELECT replica_id, group_id, node_id, kind, goal, is_leader_wanted, creation_id FROM replicas "
-        "ORDER BY replica_id",
+        "ORDER BY group_id, replica_id",
     [OBJECTS] = "SELECT kind, id, version, is_deleted, body FROM bundle_objects ORDER BY version",
     [RESTART] = "SELECT value FROM settings WHERE name = 'fleet_restart'",
 };
@@ -136,7 +135,7 @@ static enum err load_table(struct control *control, const struct row *r)
         return ERR_CORRUPT;
     TRY(read_spec(r, &spec));
     struct table *table = catalog_add_table(&control->catalog, tenant, number(r, 0), text(r, 3), text(r, 4),
-                                            &spec, (enum table_status)number(r, 16), number(r, 26));
+                                            &spec, (enum table_status)number(r, 16));
     table_spec_deinit(&spec);
     if (table == NULL)
         return ERR_NO_MEMORY;

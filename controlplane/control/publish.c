@@ -156,7 +156,7 @@ void publisher_wake(struct publisher *p)
 void publisher_remove_groups(struct publisher *p, const struct table *table)
 {
     for (size_t i = 0; i < table->partition_count; i++)
-        buffer_append_u64(&p->removed, table->partitions[i].group_id);
+        buffer_append_u64(&p->removed, table->partitions[i]->group_id);
     if (buffer_has_failed(&p->removed))
         buffer_clear(&p->removed);
     publisher_wake(p);

@@ -36,7 +36,7 @@ static struct reconciliation *reconciliation_of(struct change *change)
 static bool is_placed(const struct table *table)
 {
     for (size_t i = 0; i < table->partition_count; i++) {
-        if (table->partitions[i].replica_count == 0)
+        if (table->partitions[i]->replica_count == 0)
             return false;
     }
     return true;
@@ -56,7 +56,7 @@ static bool is_serving(const struct partition *partition)
 static bool is_all_serving(const struct table *table)
 {
     for (size_t i = 0; i < table->partition_count; i++) {
-        if (!is_serving(&table->partitions[i]))
+        if (!is_serving(table->partitions[i]))
             return false;
     }
     return true;
@@ -67,8 +67,8 @@ static size_t count_left(const struct table *table)
 {
     size_t left = 0;
     for (size_t i = 0; i < table->partition_count; i++) {
-        for (size_t k = 0; k < table->partitions[i].replica_count; k++)
-            left += table->partitions[i].replicas[k]->role != ROLE_REMOVED;
+        for (size_t k = 0; k < table->partitions[i]->replica_count; k++)
+            left += table->partitions[i]->replicas[k]->role != ROLE_REMOVED;
     }
     return left;
 }
@@ -98,7 +98,7 @@ static enum err step_place(struct control *control, struct step *step, struct sq
         return err == ERR_UNAVAILABLE ? ERR_STALE : err;
     step->kind = STEP_PLACE;
     for (size_t i = 0; i < table->partition_count; i++)
-        control_insert_replicas(step->replicas + i * REPLICAS_PER_PARTITION, table->partitions[i].group_id,
+        control_insert_replicas(step->replicas + i * REPLICAS_PER_PARTITION, table->partitions[i]->group_id,
                                 batch);
     sql_begin(batch, "UPDATE workflows SET step = 'wait_for_leaders', updated_us = $2 WHERE space_id = $1");
     sql_u64(batch, table->space_id);
@@ -206,7 +206,7 @@ static enum err apply_place(struct control *control, const struct step *step)
     for (size_t i = 0; i < step->table->partition_count; i++) {
         for (size_t k = 0; k < REPLICAS_PER_PARTITION; k++) {
             const struct placed_replica *placed = &step->replicas[i * REPLICAS_PER_PARTITION + k];
-            if (catalog_add_replica(&control->catalog, &step->table->partitions[i], placed->node,
+            if (catalog_add_replica(&control->catalog, step->table->partitions[i], placed->node,
                                     placed->replica_id, 0, GOAL_PRESENT, placed->is_leader_wanted) == NULL)
                 return ERR_NO_MEMORY;
         }
@@ -217,8 +217,8 @@ static enum err apply_place(struct control *control, const struct step *step)
 static void apply_forget(struct control *control, struct table *table)
 {
     for (size_t i = 0; i < table->partition_count; i++) {
-        while (table->partitions[i].replica_count > 0)
-            catalog_remove_replica(&control->catalog, table->partitions[i].replicas[0]);
+        while (table->partitions[i]->replica_count > 0)
+            catalog_remove_replica(&control->catalog, table->partitions[i]->replicas[0]);
     }
     catalog_remove_table(&control->catalog, table);
 }

@@ -202,9 +202,8 @@ static enum err create_apply(struct control *control, struct change *change)
     (void)answer_json(create->answer,
                       json_pack("{s:o}", "TableDescription",
                                 table_description(draft, TABLE_CREATING))); /* says so itself */
-    struct table *table =
-        catalog_add_table(&control->catalog, draft->tenant, draft->space_id, draft->table_id, draft->arn,
-                          &draft->spec, TABLE_CREATING, create->partition_count);
+    struct table *table = catalog_add_table(&control->catalog, draft->tenant, draft->space_id,
+                                            draft->table_id, draft->arn, &draft->spec, TABLE_CREATING);
     if (table == NULL)
         return ERR_NO_MEMORY;
     table->schema_version = draft->schema_version;

@@ -82,8 +82,8 @@ static enum err delete_apply(struct control *control, struct change *change)
     catalog_set_status(&control->catalog, table, TABLE_DELETING);
     table->deleted_at_us = loop_now_us(control->loop);
     for (size_t i = 0; i < table->partition_count; i++) {
-        for (size_t k = 0; k < table->partitions[i].replica_count; k++)
-            catalog_set_absent(&control->catalog, table->partitions[i].replicas[k]);
+        for (size_t k = 0; k < table->partitions[i]->replica_count; k++)
+            catalog_set_absent(&control->catalog, table->partitions[i]->replicas[k]);
     }
     answer_description(delete, table);
     for (size_t i = 0; i < control->publisher_count; i++)

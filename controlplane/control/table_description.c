@@ -74,7 +74,7 @@ static struct table_size size_of(const struct table *table)
 {
     struct table_size size = {0};
     for (size_t i = 0; i < table->partition_count; i++) {
-        const struct replica *replica = authority(&table->partitions[i]);
+        const struct replica *replica = authority(table->partitions[i]);
         size.item_count += replica == NULL ? 0 : (json_int_t)replica->item_count;
         size.item_bytes += replica == NULL ? 0 : (json_int_t)replica->item_bytes;
     }

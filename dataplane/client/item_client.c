@@ -342,6 +342,38 @@ static struct known_leader known_leader(const struct item_call *call)
                          : (struct known_leader){route->term, route->leader_replica_id};
 }
 
+static void go_on_at_once(struct item_call *call)
+{
+    loop_timer_start(call->client->loop, &call->timer, loop_now_us(call->client->loop));
+}
+
+/* Whom to ask next, in turn behind the one that was asked; false: all replicas that could answer have been. */
+static bool goes_on_behind(struct item_call *call, const struct route *route)
+{
+    uint32_t storage = 0, asked = 0;
+    for (uint32_t i = 0; i < route->replica_count; i++) {
+        storage += route->replicas[i].kind == 0;
+        if (route->replicas[i].replica_id == call->asked_replica_id)
+            asked = i;
+    }
+    call->replica_next = asked + 1;
+    return ++call->throttles < storage;
+}
+
+/* Each replica has a bucket for the reads that it answers: an eventual read may have it from another one. A write goes on
+ * while it is not known what became of an earlier attempt. For all others the refusal is the answer. */
+static void on_throttled(struct item_call *call)
+{
+    struct item_client *c = call->client;
+    const struct route *route = route_cache_find(c->routes, call->key);
+    if (call->is_write && call->is_attempt_unanswered)
+        retry_later(call);
+    else if (item_frame_is_eventual(call) && route != NULL && goes_on_behind(call, route))
+        go_on_at_once(call);
+    else
+        finish(call, ERR_THROTTLED, NULL, SLICE_EMPTY);
+}
+
 static void on_verdict(struct item_call *call, struct item_verdict v)
 {
     struct item_client_metrics *metrics = call->client->options.metrics;
@@ -360,6 +392,10 @@ static void on_verdict(struct item_call *call, struct item_verdict v)
     case SLUICE__DATAPLANE__STATUS__UNKNOWN:
         on_refusal(call, ERR_UNKNOWN_OUTCOME);
         return;
+    case SLUICE__DATAPLANE__STATUS__THROTTLED:
+        metric_increment(&metrics->throttled);
+        on_throttled(call);
+        return;
     case SLUICE__DATAPLANE__STATUS__TIME_SHORT:
         metric_increment(&metrics->retries_not_applied);
         call->takes_long = true;
@@ -373,7 +409,7 @@ static void on_verdict(struct item_call *call, struct item_verdict v)
     const struct known_leader now = known_leader(call);
     bool is_new = now.term != before.term || now.replica_id != before.replica_id;
     if ((call->attempts <= 1 || is_new) && now.replica_id != 0 && now.replica_id != call->asked_replica_id)
-        loop_timer_start(call->client->loop, &call->timer, loop_now_us(call->client->loop));
+        go_on_at_once(call);
     else
         retry_later(call);
 }
@@ -462,7 +498,7 @@ void item_client_begin(struct item_client *c, struct item_call *call)
     call->client = c;
     call->began_us = now_us;
     call->timer = (struct loop_timer){.fire = on_timer, .data = call};
-    call->attempts = call->lookups = 0;
+    call->attempts = call->lookups = call->throttles = 0;
     call->waits_for_route = call->is_looked_up = false;
     call->next = c->calls;
     if (c->calls != NULL)

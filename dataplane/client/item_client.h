@@ -60,6 +60,7 @@ void item_client_looked_up(struct item_client *client);
  *                  `payload` its bytes; valid during this call only. Of a range it is what one group has, or a part of
  *                  that: the caller goes on at `rest`
  * ERR_UNKNOWN_OUTCOME  a repeated write was refused, and an unanswered attempt of it may still be applied
+ * ERR_THROTTLED    the partition's cap is reached, of eventual reads on all of its replicas; nothing was read or applied
  * ERR_TIMEOUT      the deadline passed: a read was not answered, a write may or may not be applied
  * ERR_UNAVAILABLE  the deadline passed and a write was certainly not applied
  * ERR_INTERNAL     the node cannot do it, and would not next time; a write may be applied by an earlier attempt
@@ -91,6 +92,7 @@ struct item_call {
     uint32_t attempts;
     uint32_t lookups;
     uint32_t replica_next; /* whom to ask when no leader is known */
+    uint32_t throttles;    /* replicas that had nothing left for this read */
     uint64_t group_id;
     uint64_t asked_replica_id;
     bool may_be_applied;

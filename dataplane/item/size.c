@@ -2,7 +2,13 @@
 
 #include "dataplane/item/number.h"
 
-enum { VECTOR_FORMAT = 1, CONTAINER_BYTES = 3, ELEMENT_BYTES = 1 };
+enum {
+    VECTOR_FORMAT = 1,
+    CONTAINER_BYTES = 3,
+    ELEMENT_BYTES = 1,
+    /* Of an item's encoding: two bytes of a list in a list count as four, and nothing counts as more. */
+    SIZE_PER_BYTE_MAX = 2,
+};
 
 /* So that no sum over a vector overflows. */
 static const uint64_t CAPACITY_MILLI_MAX = 1ull << 56;
@@ -88,6 +94,12 @@ struct capacity capacity_read(uint64_t bytes, enum read_kind kind)
     static const int64_t MILLI_PER_UNIT[] = {
         [READ_EVENTUAL] = 500, [READ_STRONG] = 1000, [READ_TRANSACTIONAL] = 2000};
     return (struct capacity){units(bytes, READ_UNIT_BYTES) * MILLI_PER_UNIT[kind]};
+}
+
+struct capacity capacity_read_item(struct slice item, enum read_kind kind)
+{
+    bool is_one_unit = item.length <= READ_UNIT_BYTES / SIZE_PER_BYTE_MAX;
+    return capacity_read(is_one_unit ? item.length : item_size_bytes(item), kind);
 }
 
 struct capacity capacity_write(uint64_t bytes, enum write_cost_kind kind)

@@ -2,12 +2,8 @@
  * debit the numbers computed here. All integer: capacity is in thousandths of a unit. */
 #pragma once
 
+#include "admission/capacity.h"
 #include "dataplane/item/item.h"
-
-/* Read or write units, in thousandths. Never mixed with money or bytes. */
-struct capacity {
-    int64_t milli;
-};
 
 enum read_kind { READ_EVENTUAL, READ_STRONG, READ_TRANSACTIONAL };
 enum write_cost_kind { WRITE_COST_PLAIN, WRITE_COST_TRANSACTIONAL };
@@ -27,14 +23,11 @@ size_t value_size_bytes(struct value_view value);
 
 /* `bytes` rounded up to 4 KB units, at least one, times 0.5, 1 or 2. For a missing item pass 0. */
 struct capacity capacity_read(uint64_t bytes, enum read_kind kind);
+/* Of reading one item: the same of item_size_bytes, which is not computed where it could make no difference. */
+struct capacity capacity_read_item(struct slice item, enum read_kind kind);
 /* `bytes` rounded up to 1 KB units, at least one, times 1 or 2. Pass the larger of the item's sizes before
  * and after; 0 where neither exists. */
 struct capacity capacity_write(uint64_t bytes, enum write_cost_kind kind);
-
-static inline struct capacity capacity_add(struct capacity a, struct capacity b)
-{
-    return (struct capacity){a.milli + b.milli};
-}
 
 /* What one request consumed: the table's own share and each index's. Travels in log entries. */
 struct capacity_share {

@@ -2,7 +2,7 @@
  *
  *     loop: wal_append ... wal_append --(end of turn)--> queue --> log thread: write, fdatasync --+
  *        ^                                                                                      |
- *        +---------------- callbacks, in the order of the appends <--- uv_async <-------------- +
+ *        +---------------- callbacks, in the order of the appends <----- wake <--------------- +
  *
  * Group commit: the log thread takes all that was queued while its last fdatasync ran, writes it with one
  * call and syncs once. A second thread prepares the next segment file (zero-filled, or recycled and

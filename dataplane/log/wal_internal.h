@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <sys/uio.h>
 
+#include "base/wake.h"
 #include "dataplane/log/wal.h"
 
 enum {
@@ -103,7 +104,7 @@ struct wal_batch_list {
 struct wal_port {
     struct wal *wal;
     uv_loop_t *loop;
-    uv_async_t async;
+    struct wake wake;
     uv_check_t check;
     uv_prepare_t prepare;
     unsigned handles_open;

@@ -290,9 +290,9 @@ static void report_batch(struct wal_port *port, struct wal_batch *batch)
 
 static void maybe_finish_closing(struct wal_port *port);
 
-static void on_async(uv_async_t *handle)
+static void on_wake(struct wake *wake)
 {
-    struct wal_port *port = handle->data;
+    struct wal_port *port = wake->data;
     uint64_t reported = 0;
     pthread_mutex_lock(&port->wal->mutex);
     struct wal_batch *batch = port->done.first;
@@ -320,9 +320,10 @@ enum err wal_port_open(struct wal_port **ret_port, struct wal *wal, uv_loop_t *l
     if (port == NULL)
         return ERR_NO_MEMORY;
     *port = (struct wal_port){.wal = wal, .loop = loop, .epoch = 1, .needed_generation = UINT32_MAX};
-    if (uv_async_init(loop, &port->async, on_async) != 0) {
+    enum err err = wake_open(&port->wake, loop, on_wake, port);
+    if (err != ERR_OK) {
         memory_free(port);
-        return ERR_IO;
+        return err;
     }
     /* These two cannot fail. */
     uv_check_init(loop, &port->check);
@@ -331,7 +332,7 @@ enum err wal_port_open(struct wal_port **ret_port, struct wal *wal, uv_loop_t *l
     uv_prepare_start(&port->prepare, on_prepare);
     uv_unref((uv_handle_t *)&port->check);
     uv_unref((uv_handle_t *)&port->prepare);
-    port->async.data = port->check.data = port->prepare.data = port;
+    port->check.data = port->prepare.data = port;
     port->handles_open = 3;
     pthread_mutex_lock(&wal->mutex);
     port->reported_generation = (uint32_t)wal->current->generation;
@@ -342,9 +343,8 @@ enum err wal_port_open(struct wal_port **ret_port, struct wal *wal, uv_loop_t *l
     return ERR_OK;
 }
 
-static void on_handle_close(uv_handle_t *handle)
+static void on_closed(struct wal_port *port)
 {
-    struct wal_port *port = handle->data;
     if (--port->handles_open > 0)
         return;
     void (*closed)(void *) = port->closed;
@@ -353,6 +353,16 @@ static void on_handle_close(uv_handle_t *handle)
     memory_free(port);
     if (closed != NULL)
         closed(data);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    on_closed(handle->data);
+}
+
+static void on_wake_closed(struct wake *wake)
+{
+    on_closed(wake->data);
 }
 
 /* Groups stay in the table, as after recovery, so that what they need is kept. */
@@ -375,9 +385,9 @@ static void maybe_finish_closing(struct wal_port *port)
         return;
     port->is_closing_handles = true;
     leave_log(port);
-    uv_close((uv_handle_t *)&port->async, on_handle_close);
-    uv_close((uv_handle_t *)&port->check, on_handle_close);
-    uv_close((uv_handle_t *)&port->prepare, on_handle_close);
+    wake_close(&port->wake, on_wake_closed);
+    uv_close((uv_handle_t *)&port->check, on_handle_closed);
+    uv_close((uv_handle_t *)&port->prepare, on_handle_closed);
 }
 
 void wal_port_close(struct wal_port *port, void (*closed)(void *data), void *data)

@@ -38,7 +38,7 @@ static void report(struct wal_batch *batch, enum err err)
 {
     batch->err = err;
     wal_batch_list_push(&batch->port->done, batch);
-    uv_async_send(&batch->port->async);
+    wake_send(&batch->port->wake);
 }
 
 /* Refuse this batch, and all of its port that were made before the port hears of it. */
@@ -219,7 +219,7 @@ static enum err switch_segment(struct wal *wal, struct writing *w)
     add_bytes(wal, w, w->own, SEGMENT_START_BYTES);
     for (struct wal_port *port = wal->ports; port != NULL; port = port->next) {
         port->must_compute_needs = true;
-        uv_async_send(&port->async);
+        wake_send(&port->wake);
     }
     return ERR_OK;
 }

@@ -33,9 +33,12 @@ struct node_options {
     uint64_t lease_us;
     uint64_t heartbeat_us;
     uint64_t flush_interval_us;
-    uint64_t log_retention_bytes; /* log kept for followers that were away */
+    uint64_t log_retention_bytes;  /* log kept for followers that were away */
+    uint64_t snapshot_bytes_per_s; /* to other nodes, of all loops together */
     uint64_t log_segment_bytes;
     uint64_t log_sync_interval_us;
+    uint64_t partition_read_units; /* caps, per second, unless a goal says otherwise; 0: none */
+    uint64_t partition_write_units;
     uint64_t block_cache_bytes; /* of all loops together, as the next */
     uint64_t write_buffer_bytes;
     void (*on_ready)(void *data);   /* serving */

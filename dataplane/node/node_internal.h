@@ -11,14 +11,18 @@
 #include "base/random.h"
 #include "base/wire.h"
 #include "dataplane/log/wal.h"
+#include "dataplane/node/cap.h"
 #include "dataplane/node/entry_cache.h"
 #include "dataplane/node/goals.h"
+#include "dataplane/node/hottest.h"
 #include "dataplane/node/node.h"
 #include "dataplane/node/peers.h"
 #include "dataplane/node/publisher.h"
+#include "dataplane/node/snapshot_stream.h"
 #include "dataplane/partition/partition.h"
 #include "dataplane/proto/dataplane.pb-c.h"
 #include "dataplane/replication/group.h"
+#include "dataplane/replication/membership_plan.h"
 #include "dataplane/store/store.h"
 
 /* A request that waits for an entry to be applied, or for its term to be lost. */
@@ -42,6 +46,13 @@ enum replica_state {
     REPLICA_REMOVING,    /* tombstone and drop are under way */
 };
 
+/* Where a log replica's log begins, as it told its leader. */
+struct log_start {
+    uint64_t replica_id;
+    uint64_t first_index;
+};
+enum { LOG_STARTS_MAX = 4 };
+
 struct replica {
     struct shard *shard;
     uint64_t group_id;
@@ -60,6 +71,14 @@ struct replica {
     bool has_proposed_schema;
     uint64_t leader_preference;
 
+    struct member wanted[MEMBERS_MAX]; /* what control wants the membership to become; none: as it is */
+    uint32_t wanted_count;
+    uint64_t wanted_version;
+    struct log_start log_starts[LOG_STARTS_MAX]; /* leader */
+    uint32_t next_log_start;
+    uint64_t log_begun_us; /* when a log replica was last told where to begin */
+    uint64_t kept_index;   /* log replica: all living storage voters have what is up to here */
+
     struct group *group;
     struct partition *partition;
     struct wal_group *log;
@@ -74,14 +93,25 @@ struct replica {
     struct write_wait **waits_end;
 
     struct loop_timer wake;
-    struct loop_task work; /* flush what was proposed, apply what is committed */
+    struct loop_task work;  /* flush what was proposed, apply what is committed */
+    struct loop_task apply; /* goes on in a turn that has room */
     struct loop_timer apply_retry;
+    struct loop_timer membership_check;
+    bool is_installing; /* a snapshot takes the place of store and log: nothing is applied */
     bool has_unflushed_proposals;
     uint32_t log_reads_in_flight;
     uint32_t pool_reads_in_flight;
 
+    struct cap reads; /* of all reads that this replica answers */
+    struct cap writes;
+    struct slice
+        hot_split_key; /* where it should be split because of its heat, by the last check; empty: not */
+    struct capacity reported_reads; /* per second */
+    struct capacity reported_writes;
+
     struct partition_size reported_size;
-    bool is_unreported; /* its report has changed: it is in the shard's list */
+    uint64_t reported_membership; /* its version */
+    bool is_unreported;           /* its report has changed: it is in the shard's list */
     struct replica *next_unreported;
     uint64_t published_term;
     UT_hash_handle hh;
@@ -124,16 +154,25 @@ struct removed_replica {
     uint64_t replica_id;
 };
 
+/* A replica id is unique in its group only (docs/decisions/0014). */
+struct report_key {
+    uint64_t group_id;
+    uint64_t replica_id;
+};
+
 /* What control is to hear of a replica; role 4: it is gone (controlplane.proto). */
 struct report {
-    uint64_t replica_id;
-    uint64_t group_id;
+    struct report_key key;
     uint32_t role;
     uint64_t term;
     uint64_t membership_version;
+    struct member members[MEMBERS_MAX]; /* of a leader */
+    uint32_t member_count;
     uint64_t applied_index;
     uint64_t schema_version;
     struct partition_size size;
+    struct capacity reads_per_s;
+    struct capacity writes_per_s;
     uint64_t range_epoch;
     uint64_t creation_id;
     uint64_t version; /* node.report_version when it last changed */
@@ -190,9 +229,14 @@ struct shard {
     struct flushing *flushing; /* NULL: none is under way */
     uint64_t drain_until_us;
     struct turn_time turn_time;
+    struct hottest hottest;
     struct range_line ranges;
     struct computation_line computations;
     struct background background; /* for both */
+    struct snapshot_out *snapshots_out;
+    struct snapshot_in *snapshots_in;
+    struct snapshot_pace snapshot_pace;
+    struct background bulk; /* one thread for snapshots, so that they stand in nobody's line */
     struct shard_signal drain, drained, close, tick;
     atomic_bool is_tick_under_way;
 
@@ -224,7 +268,7 @@ struct node {
     struct support *support;
 
     struct goals *goals;
-    struct report *reports; /* by replica_id, as the shards told them */
+    struct report *reports; /* by key, as the shards told them */
     uint64_t report_version;
     uint64_t forgotten_version; /* reports of removals up to here are forgotten */
     struct buffer kept_peers;   /* as last written to the store */
@@ -282,6 +326,19 @@ void replica_lose_term(struct replica *r);
 /* After a restart: replay into the partition what the store has and the checkpoint has not. */
 enum err replica_replay(struct replica *r, const struct store_applied *stored) MUST_CHECK;
 
+/* ---- replica_membership.c ---- */
+/* What its goal says of the membership. */
+void replica_take_wanted(struct replica *r, const Sluice__Controlplane__ReplicaGoal *goal);
+/* Leader: the next step towards it, if one can be taken now. */
+void replica_drive_membership(struct replica *r);
+/* What came beside a message (dataplane.proto): where the sender's log begins, how far all have the log; 0: not said. */
+void replica_note_log_bounds(struct replica *r, uint64_t from_replica, uint64_t first_index,
+                             uint64_t kept_index);
+/* Leader: up to here all living storage voters have the log. */
+uint64_t replica_kept_index(struct replica *r);
+/* Entries up to here are needed by nobody who cannot have them elsewhere. */
+uint64_t replica_spare_index(const struct replica *r);
+
 /* ---- request_read.c, request_scan.c, request_write.c ---- */
 /* Whether reads may be answered from this replica now. */
 bool request_may_serve(struct replica *r, bool is_strong);
@@ -294,6 +351,38 @@ void request_reply_write(struct wire_call call, Sluice__Dataplane__Status status
                          const struct write_answer *answer, Sluice__Dataplane__Route *route, uint64_t index);
 /* The row of a write whose id was applied meanwhile. */
 void request_answer_repeat(struct replica *r, struct write_wait *wait);
+
+/* ---- snapshot_send.c, snapshot_receive.c, snapshot_install.c ---- */
+/* Leader: bring this member up to date, unless that is under way or too much is. Begins at the end of the turn. */
+void snapshot_send(struct replica *r, const struct member *to);
+/* Entries behind this one will be asked for when a snapshot is installed; UINT64_MAX: none is under way. */
+uint64_t snapshot_needs_log_from(const struct replica *r);
+void snapshot_on_frame(struct shard *s, struct wire_call call, const struct frame *frame);
+/* The replica acts no more: what it sends and takes ends. */
+void snapshot_stop(struct replica *r);
+/* The shard closes; its replicas are stopped. */
+void snapshot_close_all(struct shard *s);
+/* Restart: the store has taken over a snapshot and the log does not say so yet. Before the core starts. */
+enum err snapshot_recover(struct replica *r) MUST_CHECK;
+/* Restart: the log says that one was installed. ERR_CORRUPT */
+enum err snapshot_restore(struct replica *r, const struct segment_record *record) MUST_CHECK;
+/* Before anything runs: files of snapshots that never were complete. */
+void snapshot_forget_files(const char *data_dir);
+
+/* ---- shard_heat.c: what partitions may give, what they give, and which are too hot ---- */
+/* The node's caps, full. */
+void replica_caps_init(struct replica *r);
+/* The goal's caps, else the node's. */
+void replica_caps_take(struct replica *r, const Sluice__Controlplane__ReplicaGoal *goal);
+/* A lead begins, or is over: who leads decides about splits. */
+void replica_heat_watch(struct replica *r);
+void replica_heat_unwatch(struct replica *r);
+void replica_caps_deinit(struct replica *r);
+/* What a request has cost; see cap_charge. */
+void replica_charge_read(struct replica *r, struct slice key, struct capacity cost, uint64_t now_us);
+void replica_charge_write(struct replica *r, struct slice key, struct capacity cost);
+/* Each second: which partitions should be split, what control and metrics are told. */
+void shard_heat_check(struct shard *s);
 
 /* ---- shard.c: life, requests, leaders ---- */
 /* Blocking, before the loop runs. index > 0: with a loop of its own. What a failed one holds goes with the process. */
@@ -339,6 +428,8 @@ void replica_created(struct replica *r);
 void replica_confirm(struct replica *r, uint64_t creation_id);
 
 /* ---- shard_goals.c ---- */
+/* Its tombstone, then its rows go, then it is reported gone. false: not now. */
+bool replica_remove(struct replica *r);
 /* Take up the goals of this shard's groups, and all nodes' addresses. false: not all of them; they come again. */
 bool shard_take_goals(struct shard *s, const Sluice__Controlplane__NodeGoals *goals);
 
@@ -346,6 +437,7 @@ bool shard_take_goals(struct shard *s, const Sluice__Controlplane__NodeGoals *go
 #define NODE_META_REPLICA "replica"       /* of a group: who we are in it, and its range */
 #define NODE_META_CHECKPOINT "checkpoint" /* of a group: docs/formats/entry.md */
 #define NODE_META_IDS "ids/"              /* of a group, then the chunk's name, big-endian: request ids */
+#define NODE_META_INSTALLED "installed"   /* of a group: which snapshot it last came from */
 #define NODE_META_NODES "nodes" /* of group 0, in the first shard's store: the other nodes' addresses */
 enum { NODE_META_IDS_BYTES = sizeof NODE_META_IDS - 1 + 8 };
 void node_meta_ids_name(uint64_t name, uint8_t ret_key[NODE_META_IDS_BYTES]);
@@ -356,6 +448,10 @@ enum err shard_load_record(struct shard *s, const struct segment_record *record)
 /* Let the recovered replicas act; when the node's id and support are there. */
 enum err shard_restart_replicas(struct shard *s, struct error *error) MUST_CHECK;
 void replica_row_encode(const struct replica *r, struct buffer *to);
+/* Blocking. What the store has beside a group's rows, into a fresh partition; ret_checkpoint is left alone where there is none.
+ * ERR_CORRUPT, ERR_IO, ERR_NO_MEMORY */
+enum err store_load_partition(struct store *store, uint64_t group_id, struct partition *partition,
+                              uint64_t *ret_checkpoint) MUST_CHECK;
 
 /* ---- shard_flush.c ---- */
 void shard_flush_start(struct shard *s);

@@ -111,6 +111,7 @@ enum err node_recover(struct node *n, struct error *error)
 {
     uint64_t began_us = clock_boot_us();
     uint32_t replicas = 0;
+    snapshot_forget_files(n->options.data_dir);
     for (uint32_t i = 0; i < n->shard_count; i++) {
         TRY(shard_load_store(n->shards[i], error));
         replicas += HASH_COUNT(n->shards[i]->replicas);

@@ -147,8 +147,9 @@ static enum err connect_channel(struct peers *p, struct peer *peer, uint32_t loo
     return err;
 }
 
-enum err peers_send(struct peers *p, uint32_t node_id, uint64_t group_id, enum peer_channel channel,
-                    const struct wire_message *message)
+/* The connection to the group's loop there; made on first use. */
+static enum err client_for(struct peers *p, uint32_t node_id, uint64_t group_id, enum peer_channel channel,
+                           struct wire_client **ret_client)
 {
     ASSERT(channel < PEER_CHANNEL_COUNT);
     struct peer *peer = find(p, node_id);
@@ -157,5 +158,23 @@ enum err peers_send(struct peers *p, uint32_t node_id, uint64_t group_id, enum p
     uint32_t loop = loop_of_group(group_id, peer->address.loops);
     if (peer->clients[loop][channel] == NULL)
         TRY(connect_channel(p, peer, loop, channel));
-    return wire_client_send(peer->clients[loop][channel], message);
+    *ret_client = peer->clients[loop][channel];
+    return ERR_OK;
+}
+
+enum err peers_send(struct peers *p, uint32_t node_id, uint64_t group_id, enum peer_channel channel,
+                    const struct wire_message *message)
+{
+    struct wire_client *client;
+    TRY(client_for(p, node_id, group_id, channel, &client));
+    return wire_client_send(client, message);
+}
+
+enum err peers_call(struct peers *p, uint32_t node_id, uint64_t group_id, enum peer_channel channel,
+                    const struct wire_message *message, uint64_t deadline_us, wire_response_cb on_response,
+                    void *data)
+{
+    struct wire_client *client;
+    TRY(client_for(p, node_id, group_id, channel, &client));
+    return wire_client_call(client, message, deadline_us, on_response, data);
 }

@@ -56,6 +56,11 @@ const struct peer_address *peers_find(const struct peers *p, uint32_t node_id);
 void peers_each(const struct peers *p, void (*each)(const struct peer_address *address, void *data),
                 void *data);
 
+/* Ask, and hear the answer: as wire_client_call. ERR_NOT_FOUND: no such node. */
+enum err peers_call(struct peers *p, uint32_t node_id, uint64_t group_id, enum peer_channel channel,
+                    const struct wire_message *message, uint64_t deadline_us, wire_response_cb on_response,
+                    void *data) MUST_CHECK;
+
 /* Send one way, to the loop of the group (0: to the node). ERR_NOT_FOUND: no such node. Else as wire_client_send; what is not sent is lost, as on any
  * network, and repeated by its protocol. */
 enum err peers_send(struct peers *p, uint32_t node_id, uint64_t group_id, enum peer_channel channel,

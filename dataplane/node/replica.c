@@ -16,9 +16,19 @@ static void on_wake(struct loop_timer *timer)
     replica_tick(timer->data);
 }
 
+static void on_apply(struct loop_task *task)
+{
+    replica_apply(task->data);
+}
+
 static void on_apply_retry(struct loop_timer *timer)
 {
     replica_apply(timer->data);
+}
+
+static void on_membership_check(struct loop_timer *timer)
+{
+    replica_drive_membership(timer->data);
 }
 
 static void on_work(struct loop_task *task)
@@ -47,8 +57,11 @@ struct replica *replica_create(struct shard *s, uint64_t group_id, uint64_t repl
     r->waits_end = &r->waits;
     r->wake = (struct loop_timer){.fire = on_wake, .data = r};
     r->work = (struct loop_task){.run = on_work, .data = r};
+    r->apply = (struct loop_task){.run = on_apply, .data = r};
     r->apply_retry = (struct loop_timer){.fire = on_apply_retry, .data = r};
+    r->membership_check = (struct loop_timer){.fire = on_membership_check, .data = r};
     entry_cache_init(&r->entries);
+    replica_caps_init(r);
     buffer_init(&r->goal_schema, SCHEMA_BYTES_MAX);
     uint64_t seed;
     random_secret(&seed, sizeof seed);
@@ -89,7 +102,9 @@ void replica_destroy(struct replica *r)
     ASSERT(r->pool_reads_in_flight == 0 && r->log_reads_in_flight == 0 && r->waits == NULL);
     loop_timer_stop(s->loop, &r->wake);
     loop_timer_stop(s->loop, &r->apply_retry);
+    loop_timer_stop(s->loop, &r->membership_check);
     loop_undefer(s->loop, &r->work);
+    loop_undefer(s->loop, &r->apply);
     replica_unreport(r);
     HASH_DEL(s->replicas, r);
     metric_set(&s->metrics.groups, HASH_COUNT(s->replicas));
@@ -97,6 +112,7 @@ void replica_destroy(struct replica *r)
     group_destroy(r->group);
     entry_cache_deinit(&r->entries);
     buffer_deinit(&r->goal_schema);
+    replica_caps_deinit(r);
     store_batch_destroy(r->batch);
     free_range(r);
     memory_free(r);
@@ -123,9 +139,12 @@ void replica_stop(struct replica *r, enum replica_state state)
     struct shard *s = r->shard;
     replica_lose_term(r);
     r->state = state;
+    snapshot_stop(r);
     loop_timer_stop(s->loop, &r->wake);
     loop_timer_stop(s->loop, &r->apply_retry);
+    loop_timer_stop(s->loop, &r->membership_check);
     loop_undefer(s->loop, &r->work);
+    loop_undefer(s->loop, &r->apply);
 }
 
 void replica_quarantine(struct replica *r, const char *reason)

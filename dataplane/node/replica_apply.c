@@ -88,6 +88,8 @@ static bool fill_batch(struct replica *r)
         last = first + APPLY_ENTRIES_MAX - 1;
     uint64_t index = first;
     for (; index <= last && store_batch_bytes(r->batch) < APPLY_BYTES_MAX; index++) {
+        if (!loop_turn_has_room(r->shard->loop))
+            break; /* the next turn goes on from here */
         const struct cached_entry *entry = entry_cache_find(&r->entries, index);
         if (entry == NULL) {
             replica_quarantine(r, "committed_entry_missing");
@@ -107,6 +109,7 @@ static bool fill_batch(struct replica *r)
             replica_report(r);
         }
         add_effect(r, &effect);
+        loop_turn_take(r->shard->loop, entry->body.length);
         r->applied_term = entry->term;
     }
     if (index == first)
@@ -162,6 +165,7 @@ void replica_lose_term(struct replica *r)
     }
     r->is_leading = r->wants_lead = r->has_proposed_schema = r->has_unflushed_proposals = false;
     partition_drop_pending(r->partition);
+    replica_heat_unwatch(r);
     while (r->waits != NULL) {
         struct write_wait *wait = pop(r);
         Sluice__Dataplane__Status status =
@@ -205,9 +209,11 @@ static void begin_lead(struct replica *r)
         r->wants_lead = false;
         r->is_leading = true;
         partition_lead(r->partition, clock_boot_us());
+        replica_heat_watch(r);
         metric_set(&s->metrics.groups_led, metric_value(&s->metrics.groups_led) + 1);
         publisher_mark(s->publisher, r->group_id);
         replica_report(r);
+        replica_drive_membership(r);
     }
     if (r->is_leading)
         propose_schema(r);
@@ -276,11 +282,34 @@ bool replica_checkpoint(struct replica *r)
     return write_batch(r);
 }
 
+/* The membership that counts for others is the committed one. */
+static void report_membership(struct replica *r)
+{
+    if (!r->is_leading || group_membership_committed(r->group)->version == r->reported_membership)
+        return;
+    replica_report(r);
+    replica_drive_membership(r); /* what is committed, the next step may follow */
+}
+
+/* A log replica has no rows: what is committed is applied. */
+static void pass_over(struct replica *r)
+{
+    struct group_event event = {.kind = GROUP_EVENT_APPLIED, .index = r->commit_index};
+    struct group_update update;
+    if (group_status(r->group).applied_index < r->commit_index)
+        (void)replica_step(r, &event, &update); /* cannot be refused */
+    entry_cache_trim(&r->entries, r->commit_index, CACHE_BYTES_MAX);
+}
+
 void replica_apply(struct replica *r)
 {
     struct shard *s = r->shard;
-    if (r->state != REPLICA_ACTIVE)
+    if (r->state != REPLICA_ACTIVE || r->is_installing)
         return;
+    if (r->kind == MEMBER_LOG) {
+        pass_over(r);
+        return;
+    }
     if (!has_batch_memory(r)) {
         retry_soon(r);
         return;
@@ -292,9 +321,12 @@ void replica_apply(struct replica *r)
         return;
     answer_applied(r);
     begin_lead(r);
+    report_membership(r);
     if (r->commit_index <= partition_applied_index(r->partition))
         return;
-    if (has_moved)
+    if (!loop_turn_has_room(s->loop))
+        loop_defer_for_room(s->loop, &r->apply);
+    else if (has_moved)
         loop_defer(s->loop, &r->work);
     else /* no memory: not again in this very turn */
         retry_soon(r);

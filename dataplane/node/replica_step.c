@@ -73,6 +73,8 @@ enum err replica_persist(struct replica *r, const struct group_persist *persist)
         return ERR_OK;
     ASSERT(persist->entry_count + 2 <= PERSIST_RECORDS_MAX);
     TRY(keep_entries(r, persist));
+    for (uint32_t i = 0; i < persist->entry_count; i++)
+        loop_turn_take(s->loop, persist->entries[i].body.length);
     struct persisting *persisting = memory_alloc(sizeof *persisting);
     if (persisting == NULL)
         return ERR_NO_MEMORY;
@@ -90,6 +92,19 @@ enum err replica_persist(struct replica *r, const struct group_persist *persist)
 
 /* ---- to peers ---- */
 
+/* What log replicas and their leaders tell each other beside the core (replica_membership.c). */
+static void add_log_bounds(struct replica *r, const struct group_message *message,
+                           Sluice__Dataplane__Replication *header)
+{
+    if (message->kind == MESSAGE_APPEND_RESPONSE && r->kind == MEMBER_LOG)
+        header->first_index = group_status(r->group).first_index;
+    if (message->kind != MESSAGE_APPEND)
+        return;
+    const struct member *to = membership_find(group_membership(r->group), message->to_replica);
+    if (to != NULL && to->kind == MEMBER_LOG)
+        header->kept_index = replica_kept_index(r);
+}
+
 static void send_frame(struct replica *r, const struct group_message *message, struct slice payload)
 {
     struct shard *s = r->shard;
@@ -104,6 +119,7 @@ static void send_frame(struct replica *r, const struct group_message *message, s
     header.kind = message->kind;
     header.term = message->term;
     header.fields = proto_bytes(buffer_view(&s->fields));
+    add_log_bounds(r, message, &header);
     const struct wire_message frame = {
         .type = DATAPLANE_FRAME_REPLICATION,
         .header = &header.base,
@@ -228,8 +244,10 @@ static void act(struct replica *r, const struct group_update *update)
     if (update->is_membership_changed && r->is_leading)
         publisher_mark(s->publisher, r->group_id);
     for (uint32_t i = 0; i < update->snapshot_count; i++)
-        log_warn("follower_beyond_log", "group=%llu replica=%llu", (unsigned long long)r->group_id,
-                 (unsigned long long)update->snapshots[i].replica_id);
+        snapshot_send(r, &update->snapshots[i]);
+    if (update->is_removed && !replica_remove(r))
+        log_warn("replica_not_removed", "group=%llu",
+                 (unsigned long long)r->group_id); /* control will ask for it */
 }
 
 enum err replica_step(struct replica *r, struct group_event *event, struct group_update *ret_update)
@@ -272,25 +290,26 @@ void replica_tick(struct replica *r)
 
 /* ---- from peers ---- */
 
-static enum err decode(struct shard *s, const struct frame *frame, uint64_t *ret_group_id,
-                       struct group_message *ret_message)
+/* The header lives in the arena. */
+static enum err decode(struct shard *s, const struct frame *frame,
+                       const Sluice__Dataplane__Replication **ret_header, struct group_message *ret_message)
 {
     arena_reset(&s->arena);
     const Sluice__Dataplane__Replication *header =
         proto_unpack(&sluice__dataplane__replication__descriptor, frame->header, &s->arena);
     if (header == NULL)
         return arena_has_failed(&s->arena) ? ERR_NO_MEMORY : ERR_INVALID;
-    *ret_group_id = header->group_id;
+    *ret_header = header;
     return message_decode(proto_slice(header->fields), ret_message);
 }
 
 void replica_on_frame(struct shard *s, struct wire_call call, const struct frame *frame)
 {
-    uint64_t group_id;
+    const Sluice__Dataplane__Replication *header;
     struct group_message message;
     struct wire_identity peer;
     metric_increment(&s->metrics.replication_received);
-    if (decode(s, frame, &group_id, &message) != ERR_OK || message.entry_count > GROUP_TAIL_ENTRIES_MAX ||
+    if (decode(s, frame, &header, &message) != ERR_OK || message.entry_count > GROUP_TAIL_ENTRIES_MAX ||
         !wire_call_peer(call, &peer) || peer.role != WIRE_ROLE_NODE || peer.node_id != message.from_node) {
         metric_increment(&s->metrics.messages_malformed);
         return;
@@ -301,13 +320,17 @@ void replica_on_frame(struct shard *s, struct wire_call call, const struct frame
         return;
     }
     message.entries = entries;
-    struct replica *r = replica_find(s, group_id);
+    struct replica *r = replica_find(s, header->group_id);
     if (r == NULL || r->state != REPLICA_ACTIVE)
         return; /* not created yet, or gone: the sender repeats what matters */
+    uint64_t first_index = header->first_index, kept_index = header->kept_index;
     struct group_event event = {.kind = GROUP_EVENT_MESSAGE, .message = &message};
     struct group_update update;
-    if (replica_step(r, &event, &update) == ERR_INVALID)
+    enum err err = replica_step(r, &event, &update);
+    if (err == ERR_INVALID)
         metric_increment(&s->metrics.messages_malformed);
+    if (err == ERR_OK && r->state == REPLICA_ACTIVE)
+        replica_note_log_bounds(r, message.from_replica, first_index, kept_index);
 }
 
 /* ---- routes ---- */

@@ -12,6 +12,7 @@
  * newer, which is as right. An answer may be short: whoever asked goes on behind it. */
 #include "base/clock.h"
 #include "dataplane/item/key.h"
+#include "dataplane/item/size.h"
 #include "dataplane/node/node_internal.h"
 #include "dataplane/node/range_page.h"
 
@@ -69,6 +70,16 @@ static void refuse(struct shard *s, struct wire_call call, Sluice__Dataplane__St
     wire_reply(call, &(struct wire_message){.header = &response.base});
 }
 
+/* Nothing is looked at: this must be cheaper than to serve. */
+static void refuse_throttled(struct shard *s, struct wire_call call)
+{
+    Sluice__Dataplane__RangeResponse response;
+    sluice__dataplane__range_response__init(&response);
+    metric_increment(&s->metrics.reads_throttled);
+    response.status = SLUICE__DATAPLANE__STATUS__THROTTLED;
+    wire_reply(call, &(struct wire_message){.header = &response.base});
+}
+
 /* Where the rest begins, or ends: in what is left here, else where this group's range meets the next one's. */
 static struct slice rest_of(const struct range_read *read)
 {
@@ -98,8 +109,12 @@ static void answer(struct range_read *read)
         .payload_count = items.length > 0,
     };
     wire_reply(read->call, &message);
+    uint64_t now_us = clock_boot_us();
+    enum read_kind kind = read->is_strong ? READ_STRONG : READ_EVENTUAL;
+    replica_charge_read(read->replica, buffer_view(&page->last_key),
+                        capacity_read(page->evaluated_bytes, kind), now_us);
     metric_add(&s->metrics.range_rows, page->evaluated_count);
-    metric_record(&s->metrics.range_time, clock_boot_us() - read->arrived_us);
+    metric_record(&s->metrics.range_time, now_us - read->arrived_us);
 }
 
 static void fail(struct range_read *read, enum err err)
@@ -451,6 +466,10 @@ void request_on_range(struct shard *s, struct wire_call call, const struct frame
     bool is_strong = request->consistency == SLUICE__DATAPLANE__READ_CONSISTENCY__STRONG;
     if (!request_may_serve(r, is_strong)) {
         refuse(s, call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, r);
+        return;
+    }
+    if (!cap_admits(&r->reads, arrived_us)) {
+        refuse_throttled(s, call);
         return;
     }
     metric_increment(is_strong ? &s->metrics.ranges_strong : &s->metrics.ranges_eventual);

@@ -121,8 +121,8 @@ const Sluice__Dataplane__WriteRequest *request_decode_write(const struct incomin
 
 /* ---- waiting for entries ---- */
 
-static struct write_wait *make_wait(const struct incoming *in, const struct write_request *request,
-                                    const struct write_answer *answer)
+static struct write_wait *make_wait(const struct replica *r, const struct incoming *in,
+                                    const struct write_request *request, const struct write_answer *answer)
 {
     size_t text_bytes = answer->error_text == NULL ? 0 : strlen(answer->error_text) + 1;
     struct write_wait *wait = memory_alloc(sizeof *wait + answer->attributes.length + text_bytes);
@@ -132,6 +132,7 @@ static struct write_wait *make_wait(const struct incoming *in, const struct writ
     if (answer->attributes.length > 0)
         memcpy(wait->bytes, answer->attributes.data, answer->attributes.length);
     wait->answer.attributes = slice_make(wait->bytes, answer->attributes.length);
+    loop_turn_take(r->shard->loop, answer->attributes.length);
     if (text_bytes > 0)
         wait->answer.error_text =
             memcpy(wait->bytes + answer->attributes.length, answer->error_text, text_bytes);
@@ -165,7 +166,7 @@ static void propose(struct replica *r, const struct incoming *in, const struct w
                     const struct write_answer *answer, struct slice body)
 {
     struct shard *s = r->shard;
-    struct write_wait *wait = make_wait(in, request, answer);
+    struct write_wait *wait = make_wait(r, in, request, answer);
     if (wait == NULL) {
         request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return;
@@ -180,6 +181,7 @@ static void propose(struct replica *r, const struct incoming *in, const struct w
     }
     wait->is_proposed = true;
     add_wait(r, wait, update.index);
+    replica_charge_write(r, request->key, (struct capacity){answer->write_units_milli});
     const struct cached_entry *entry = entry_cache_find(&r->entries, update.index);
     if (entry == NULL ||
         partition_proposed(r->partition, update.index, slice_from(entry->body, 1)) != ERR_OK) {
@@ -203,13 +205,15 @@ static void on_verdict(struct replica *r, const struct incoming *in, const struc
         propose(r, in, request, answer, body);
         return;
     }
-    struct write_wait *wait = make_wait(in, request, answer);
+    struct write_wait *wait = make_wait(r, in, request, answer);
     if (wait == NULL) {
         request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__OVERLOADED, NULL);
         return;
     }
     wait->is_repeat = verdict == WRITE_VERDICT_REPEAT;
     add_wait(r, wait, answer->after_index);
+    if (!wait->is_repeat) /* the first attempt was charged */
+        replica_charge_write(r, request->key, (struct capacity){answer->write_units_milli});
     loop_defer(s->loop, &r->work); /* answered there, in turn */
 }
 
@@ -342,6 +346,20 @@ static bool is_welcome(struct replica *r, const struct incoming *in,
     return true;
 }
 
+/* Before the row is looked at: this must be cheaper than to serve. A write that was let in may go on, and one that was applied by
+ * an earlier attempt is told so, whatever is left in the bucket. */
+static bool is_throttled(struct replica *r, const struct incoming *in, const struct write_request *request)
+{
+    return in->pool_rounds == 0 && in->outcome_rounds == 0 && !cap_admits(&r->writes, in->arrived_us) &&
+           !partition_knows_request(r->partition, request->request_id);
+}
+
+static void refuse_throttled(struct shard *s, struct wire_call call)
+{
+    metric_increment(&s->metrics.writes_throttled);
+    request_reply_write(call, SLUICE__DATAPLANE__STATUS__THROTTLED, NULL, NULL, 0);
+}
+
 /* A damaged row is this replica's alone: another one answers. */
 static bool is_row_sound(struct slice stored)
 {
@@ -404,7 +422,11 @@ void request_handle_write(struct shard *s, struct incoming *in)
         request_send_back(s, in->call, SLUICE__DATAPLANE__STATUS__NO_GROUP, NULL);
         return;
     }
-    if (is_welcome(r, in, header))
+    if (!is_welcome(r, in, header))
+        return;
+    if (is_throttled(r, in, &request))
+        refuse_throttled(s, in->call);
+    else
         evaluate_with_row(r, in, &request);
 }
 

@@ -43,8 +43,9 @@ void shard_turn_spend(struct shard *s, uint64_t us)
  * believed. */
 static bool is_as_its_type(struct wire_call call, uint16_t type)
 {
-    bool is_answered =
-        type == DATAPLANE_FRAME_READ || type == DATAPLANE_FRAME_WRITE || type == DATAPLANE_FRAME_RANGE;
+    bool is_answered = type == DATAPLANE_FRAME_READ || type == DATAPLANE_FRAME_WRITE ||
+                       type == DATAPLANE_FRAME_RANGE ||
+                       (type >= DATAPLANE_FRAME_SNAPSHOT_BEGIN && type <= DATAPLANE_FRAME_SNAPSHOT_END);
     return is_answered == !call.is_one_way;
 }
 
@@ -87,6 +88,11 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
     case DATAPLANE_FRAME_REPLICATION:
         replica_on_frame(s, call, frame);
         break;
+    case DATAPLANE_FRAME_SNAPSHOT_BEGIN:
+    case DATAPLANE_FRAME_SNAPSHOT_CHUNK:
+    case DATAPLANE_FRAME_SNAPSHOT_END:
+        snapshot_on_frame(s, call, frame);
+        break;
     default:
         refuse_malformed(s, call);
         break;
@@ -104,9 +110,13 @@ static void on_leader_check(struct loop_timer *timer)
         if (r->state != REPLICA_ACTIVE)
             continue;
         replica_report_size(r);
+        replica_drive_membership(r);
+        if (r->state != REPLICA_ACTIVE)
+            continue;
         if (replica_wants_to_hand_over(r))
             replica_hand_over(r, r->leader_preference);
     }
+    shard_heat_check(s);
     loop_timer_start(s->loop, timer, loop_now_us(s->loop) + LEADER_CHECK_US);
 }
 
@@ -195,7 +205,10 @@ static enum err fill(struct shard *s, struct metrics *metrics)
     }
     TRY(metrics_add(metrics, &node_metric_table, NULL, &s->metrics));
     TRY(metrics_add(metrics, &wire_metric_table, NULL, &s->wire_metrics));
+    hottest_init(&s->hottest, metrics);
     TRY(background_open(&s->background, s->loop, BACKGROUND_THREADS));
+    TRY(background_open(&s->bulk, s->loop, 1));
+    s->snapshot_pace.bytes_per_s = n->options.snapshot_bytes_per_s / n->shard_count;
     s->peers = peers_create(s->loop, identity(n), &s->wire_metrics);
     return s->peers == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
@@ -370,8 +383,10 @@ void shard_close(struct shard *s)
     shard_report_close(s);
     if (s->server != NULL)
         wire_server_close(s->server, NULL, NULL);
+    snapshot_close_all(s);
     peers_destroy(s->peers);
     background_close(&s->background, NULL, NULL);
+    background_close(&s->bulk, NULL, NULL);
     if (s->port != NULL)
         wal_port_close(s->port, on_port_closed, s);
 }

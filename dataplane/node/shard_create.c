@@ -17,6 +17,7 @@ struct creation {
     size_t count;
     struct creating {
         uint64_t group_id;
+        bool is_newcomer; /* to a group that exists: no members */
         uint32_t member_count;
         struct member members[MEMBERS_MAX];
     } groups[];
@@ -28,7 +29,10 @@ static enum err begin_log(struct replica *r, const struct creating *c)
     struct shard *s = r->shard;
     struct group_update update;
     TRY(wal_group_create(&r->log, s->port, r->group_id, r->replica_id));
-    TRY(group_bootstrap(r->group, c->members, c->member_count, &update));
+    if (c->is_newcomer)
+        group_bootstrap_newcomer(r->group, &update);
+    else
+        TRY(group_bootstrap(r->group, c->members, c->member_count, &update));
     return replica_persist(r, &update.persist);
 }
 
@@ -74,6 +78,7 @@ static enum err write_range(struct replica *r)
 static bool take_members(const Sluice__Controlplane__ReplicaGoal *goal, struct creating *to)
 {
     to->group_id = goal->group_id;
+    to->is_newcomer = goal->is_newcomer;
     to->member_count = (uint32_t)goal->n_first_members;
     if (goal->n_first_members > MEMBERS_MAX)
         return false;
@@ -107,6 +112,8 @@ static enum member_kind own_kind(const struct creating *c, uint64_t replica_id)
 static bool is_among(const struct creating *c, uint64_t replica_id)
 {
     struct membership membership;
+    if (c->is_newcomer)
+        return replica_id != 0;
     return membership_init(&membership, c->members, c->member_count) == ERR_OK &&
            membership_find(&membership, replica_id) != NULL;
 }

@@ -41,12 +41,15 @@ static void note_checkpoint(struct shard *s, const struct flushed_group *flushed
         r->checkpoint_index = flushed->index;
 }
 
-/* Let go of entries that the durable checkpoint covers and that lie before segment `generation`. */
+/* Let go of entries that nobody needs from here and that lie before segment `generation`. */
 static void shorten_log(struct replica *r, uint64_t generation)
 {
     uint64_t first = wal_group_index_from(r->log, generation);
-    if (first > r->checkpoint_index + 1)
-        first = r->checkpoint_index + 1;
+    uint64_t spare = replica_spare_index(r), wanted = snapshot_needs_log_from(r);
+    if (first > spare + 1)
+        first = spare + 1;
+    if (first > wanted)
+        first = wanted;
     uint64_t previous_term;
     if (first <= group_status(r->group).first_index ||
         !group_entry_term(r->group, first - 1, &previous_term) ||
@@ -64,7 +67,7 @@ static void shorten_logs(struct shard *s)
     if (figures.segments_in_use <= kept)
         return;
     for (struct replica *r = s->replicas; r != NULL; r = r->hh.next)
-        if (r->state == REPLICA_ACTIVE)
+        if (r->state == REPLICA_ACTIVE && !r->is_installing)
             shorten_log(r, figures.current_generation + 1 - kept);
 }
 
@@ -115,7 +118,7 @@ static bool checkpoint_next(struct flushing *flushing)
 {
     struct flushed_group group = flushing->groups[flushing->next++];
     struct replica *r = replica_find(flushing->shard, group.group_id);
-    if (r == NULL || r->state != REPLICA_ACTIVE || r->has_batch)
+    if (r == NULL || r->state != REPLICA_ACTIVE || r->has_batch || r->is_installing)
         return true;
     uint64_t applied = partition_applied_index(r->partition);
     if (applied == r->checkpoint_index)

@@ -75,7 +75,7 @@ static void on_tombstone(void *cookie, enum err err)
         node_fail(s->node, "log", err);
 }
 
-static bool begin_removal(struct replica *r)
+bool replica_remove(struct replica *r)
 {
     struct shard *s = r->shard;
     struct removal *removal = memory_zalloc(sizeof *removal);
@@ -133,7 +133,7 @@ static bool take_goal(struct shard *s, const Sluice__Controlplane__ReplicaGoal *
         }
         if (r->state == REPLICA_REMOVING)
             return true;
-        return r->state != REPLICA_CREATING && begin_removal(r);
+        return r->state != REPLICA_CREATING && replica_remove(r);
     }
     if (r != NULL && r->replica_id != goal->replica_id)
         return false; /* the old one must go first */
@@ -143,7 +143,10 @@ static bool take_goal(struct shard *s, const Sluice__Controlplane__ReplicaGoal *
     if (r == NULL)
         return true;
     replica_confirm(r, goal->creation_id);
-    return take_schema(r, goal);
+    replica_caps_take(r, goal);
+    bool is_taken = take_schema(r, goal);
+    replica_take_wanted(r, goal);
+    return is_taken;
 }
 
 static void take_node(struct shard *s, const Sluice__Controlplane__MemberGoal *m)

@@ -77,28 +77,33 @@ void node_meta_ids_name(uint64_t name, uint8_t ret_key[NODE_META_IDS_BYTES])
 
 static enum err load_ids(void *data, struct slice row, struct slice value)
 {
-    struct replica *r = data;
+    struct partition *partition = data;
     struct reader reader;
     reader_init(&reader, slice_from(row, sizeof NODE_META_IDS - 1));
     uint64_t name = reader_u64_be(&reader);
     if (!reader_is_done(&reader))
         return ERR_CORRUPT;
-    return request_ids_load(partition_request_ids(r->partition), name, value);
+    return request_ids_load(partition_request_ids(partition), name, value);
+}
+
+enum err store_load_partition(struct store *store, uint64_t group_id, struct partition *partition,
+                              uint64_t *ret_checkpoint)
+{
+    struct store_value value;
+    enum err err = store_get_meta(store, group_id, slice_from_string(NODE_META_CHECKPOINT), &value);
+    if (err == ERR_OK) {
+        err = partition_checkpoint_decode(partition, value.bytes);
+        store_value_release(&value);
+        *ret_checkpoint = partition_applied_index(partition);
+    }
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return err;
+    return store_each_meta(store, NULL, group_id, slice_from_string(NODE_META_IDS), load_ids, partition);
 }
 
 static enum err load_checkpoint(struct replica *r)
 {
-    struct store_value value;
-    enum err err =
-        store_get_meta(r->shard->store, r->group_id, slice_from_string(NODE_META_CHECKPOINT), &value);
-    if (err == ERR_OK) {
-        err = partition_checkpoint_decode(r->partition, value.bytes);
-        store_value_release(&value);
-        r->checkpoint_index = partition_applied_index(r->partition);
-    }
-    if (err != ERR_OK && err != ERR_NOT_FOUND)
-        return err;
-    return store_each_meta(r->shard->store, r->group_id, slice_from_string(NODE_META_IDS), load_ids, r);
+    return store_load_partition(r->shard->store, r->group_id, r->partition, &r->checkpoint_index);
 }
 
 static enum err load_group(struct shard *s, uint64_t group_id)
@@ -147,7 +152,7 @@ static enum err on_entry(struct replica *r, const struct segment_record *record)
     TRY(group_restore_entry(r->group, record->index, record->term, record->body));
     if (record->index < group_status(r->group).first_index)
         return ERR_OK; /* void: a later start of the log was read already */
-    if (record->index <= r->checkpoint_index) {
+    if (record->index <= r->checkpoint_index || r->kind == MEMBER_LOG) {
         entry_cache_truncate(&r->entries, record->index);
         return ERR_OK;
     }
@@ -170,6 +175,9 @@ enum err shard_load_record(struct shard *s, const struct segment_record *record)
         break;
     case SEGMENT_LOG_START:
         err = group_restore_log_start(r->group, record->index, record->term);
+        break;
+    case SEGMENT_SNAPSHOT_INSTALLED:
+        err = snapshot_restore(r, record);
         break;
     case SEGMENT_HARD_STATE:
         err = group_restore_hard_state(r->group, record->body);
@@ -226,12 +234,16 @@ static enum err restart(struct replica *r)
         return ERR_OK;
     }
     struct store_applied applied;
+    TRY(snapshot_recover(r));
     TRY(store_applied(s->store, r->group_id, &applied));
     if (is_untouched(r, &applied)) {
         replica_created(r);
         return ERR_OK;
     }
-    err = replica_replay(r, &applied);
+    if (r->kind == MEMBER_LOG) /* it has nothing but its log */
+        applied = (struct store_applied){.index = group_status(r->group).first_index - 1};
+    else
+        err = replica_replay(r, &applied);
     if (err == ERR_OK)
         err = group_start(r->group, applied.index, applied.term, clock_boot_us());
     if (err == ERR_CORRUPT) {

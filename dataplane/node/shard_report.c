@@ -37,18 +37,23 @@ static uint32_t role_of(const struct replica *r)
 
 static struct report report_of(const struct replica *r)
 {
-    return (struct report){
-        .replica_id = r->replica_id,
-        .group_id = r->group_id,
+    const struct membership *membership = group_membership_committed(r->group);
+    struct report report = {
+        .key = {.group_id = r->group_id, .replica_id = r->replica_id},
         .role = role_of(r),
         .term = group_status(r->group).term,
-        .membership_version = group_membership(r->group)->version,
-        .applied_index = partition_applied_index(r->partition),
+        .membership_version = membership->version,
+        .applied_index = group_status(r->group).applied_index,
         .schema_version = partition_schema_version(r->partition),
         .size = partition_size(r->partition),
+        .reads_per_s = r->reported_reads,
+        .writes_per_s = r->reported_writes,
         .range_epoch = r->range_epoch,
         .creation_id = r->creation_id,
     };
+    for (; r->is_leading && report.member_count < membership->count; report.member_count++)
+        report.members[report.member_count] = membership->members[report.member_count];
+    return report;
 }
 
 void replica_report(struct replica *r)
@@ -107,11 +112,12 @@ static void fill(struct shard *s, struct reports_message *message)
     for (; s->unreported != NULL; s->unreported = s->unreported->next_unreported) {
         s->unreported->is_unreported = false;
         s->unreported->reported_size = partition_size(s->unreported->partition);
+        s->unreported->reported_membership = group_membership_committed(s->unreported->group)->version;
         message->reports[message->count++] = report_of(s->unreported);
     }
     for (const struct removed_replica *gone = s->removed; gone != NULL; gone = gone->next)
         message->reports[message->count++] =
-            (struct report){.replica_id = gone->replica_id, .group_id = gone->group_id, .role = ROLE_REMOVED};
+            (struct report){.key = {gone->group_id, gone->replica_id}, .role = ROLE_REMOVED};
     forget_removed(s);
 }
 
@@ -180,22 +186,22 @@ void shard_report_close(struct shard *s)
 
 /* ---- the node's side, on the first shard's loop ---- */
 
-static struct report *find(struct node *n, uint64_t replica_id)
+static struct report *find(struct node *n, const struct report_key *key)
 {
     struct report *report;
-    HASH_FIND(hh, n->reports, &replica_id, sizeof replica_id, report);
+    HASH_FIND(hh, n->reports, key, sizeof *key, report);
     return report;
 }
 
 static enum err take(struct node *n, const struct report *changed)
 {
-    struct report *report = find(n, changed->replica_id);
+    struct report *report = find(n, &changed->key);
     if (report == NULL) {
         report = memory_zalloc(sizeof *report);
         if (report == NULL)
             return ERR_NO_MEMORY;
-        report->replica_id = changed->replica_id;
-        HASH_ADD(hh, n->reports, replica_id, sizeof report->replica_id, report);
+        report->key = changed->key;
+        HASH_ADD(hh, n->reports, key, sizeof report->key, report);
         if (HASH_ADD_FAILED(report)) {
             memory_free(report);
             return ERR_NO_MEMORY;
@@ -245,14 +251,32 @@ void node_forget_reports(struct node *n)
         forget(n, n->reports);
 }
 
+static bool add_members(const struct report *from, Sluice__Controlplane__ReplicaReport *to,
+                        struct arena *arena)
+{
+    to->members = arena_alloc(arena, from->member_count * sizeof *to->members);
+    for (uint32_t i = 0; to->members != NULL && i < from->member_count; i++) {
+        Sluice__Controlplane__ReportedMember *m = arena_alloc(arena, sizeof *m);
+        if (m == NULL)
+            return false;
+        sluice__controlplane__reported_member__init(m);
+        m->replica_id = from->members[i].replica_id;
+        m->node_id = from->members[i].node_id;
+        m->kind = (uint32_t)from->members[i].kind;
+        m->is_learner = from->members[i].role == MEMBER_LEARNER;
+        to->members[to->n_members++] = m;
+    }
+    return from->member_count == to->n_members;
+}
+
 static Sluice__Controlplane__ReplicaReport *to_message(const struct report *from, struct arena *arena)
 {
     Sluice__Controlplane__ReplicaReport *to = arena_alloc(arena, sizeof *to);
     if (to == NULL)
         return NULL;
     sluice__controlplane__replica_report__init(to);
-    to->replica_id = from->replica_id;
-    to->group_id = from->group_id;
+    to->replica_id = from->key.replica_id;
+    to->group_id = from->key.group_id;
     to->role = from->role;
     to->term = from->term;
     to->membership_version = from->membership_version;
@@ -260,9 +284,11 @@ static Sluice__Controlplane__ReplicaReport *to_message(const struct report *from
     to->schema_version = from->schema_version;
     to->item_count = from->size.item_count;
     to->item_bytes = from->size.item_bytes;
+    to->read_milli_per_s = (uint64_t)from->reads_per_s.milli;
+    to->write_milli_per_s = (uint64_t)from->writes_per_s.milli;
     to->range_epoch = from->range_epoch;
     to->creation_id = from->creation_id;
-    return to;
+    return add_members(from, to, arena) ? to : NULL;
 }
 
 static bool has_caught_up(struct node *n)

@@ -163,6 +163,9 @@ void partition_lead(struct partition *p, uint64_t boot_us);
 /* Whether evaluate will use a pending write instead of the applied row of this key (no read needed). */
 bool partition_has_pending(const struct partition *p, struct slice key);
 
+/* Whether a write of this request id is applied or pending: evaluate will say REPEAT. */
+bool partition_knows_request(const struct partition *p, const uint8_t request_id[REQUEST_ID_BYTES]);
+
 /* Decide about a write; changes nothing in `p`.
  *
  * entry   on PROPOSE the payload for a WRITE entry is appended to it; propose it, then call

@@ -171,6 +171,18 @@ static enum err encode_entry(const struct partition *p, const struct evaluation 
     return has_failed || buffer_has_failed(to) ? ERR_NO_MEMORY : ERR_OK;
 }
 
+static struct pending_write *pending_of_request(const struct partition *p, const uint8_t *request_id)
+{
+    struct pending_write *pending;
+    HASH_FIND(hh, p->by_request, request_id, REQUEST_ID_BYTES, pending);
+    return pending;
+}
+
+bool partition_knows_request(const struct partition *p, const uint8_t request_id[REQUEST_ID_BYTES])
+{
+    return request_ids_find(p->ids, request_id) != NULL || pending_of_request(p, request_id) != NULL;
+}
+
 /* The same id again: an earlier attempt is applied, or is on its way. */
 static bool repeat(struct partition *p, const struct write_request *request, struct arena *arena,
                    struct write_answer *answer)
@@ -182,8 +194,7 @@ static bool repeat(struct partition *p, const struct write_request *request, str
         answer->attributes = arena_copy(arena, record->answer);
         return true;
     }
-    struct pending_write *pending;
-    HASH_FIND(hh, p->by_request, request->request_id, REQUEST_ID_BYTES, pending);
+    const struct pending_write *pending = pending_of_request(p, request->request_id);
     if (pending != NULL)
         answer->after_index = pending->index; /* evaluate again when that is applied: the id is known then */
     return pending != NULL;

@@ -8,4 +8,8 @@ enum dataplane_frame_type {
     DATAPLANE_FRAME_HEARTBEAT = 0x0110, /* Heartbeat, one-way, on the heartbeat connection */
     DATAPLANE_FRAME_REPLICATION =
         0x0111, /* Replication, one-way, votes on the heartbeat connection, the rest on the log's */
+    /* On the bulk connection. */
+    DATAPLANE_FRAME_SNAPSHOT_BEGIN = 0x0120, /* SnapshotBegin -> SnapshotReply */
+    DATAPLANE_FRAME_SNAPSHOT_CHUNK = 0x0121, /* SnapshotChunk -> SnapshotReply */
+    DATAPLANE_FRAME_SNAPSHOT_END = 0x0122,   /* SnapshotEnd -> SnapshotReply */
 };

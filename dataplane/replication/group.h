@@ -89,6 +89,9 @@ struct group_update;
 enum err group_bootstrap(struct group *g, const struct member *members, uint32_t count,
                          struct group_update *ret_update) MUST_CHECK;
 
+/* A replica of a group that exists: no membership yet, it hears that from the leader. Persist update.persist as above. */
+void group_bootstrap_newcomer(struct group *g, struct group_update *ret_update);
+
 /* First replicas of a group that a split makes: it goes on after the parent's entry `index` of `term`, with the parent's
  * membership there. The shell makes a GROUP_CREATED record, LOG_START at index + 1, this hard state; then group_start with
  * `index` and `term` as applied, and GROUP_EVENT_INHERIT. ERR_INVALID  we are not among the members. */
@@ -253,3 +256,9 @@ const struct membership *group_membership_committed(const struct group *g);
 bool group_entry_term(const struct group *g, uint64_t index, uint64_t *ret_term);
 /* Leader: how far a member has acknowledged; 0 when unknown. */
 uint64_t group_match_index(const struct group *g, uint64_t replica_id);
+/* Leader: the member acts and hears us: its node supports ours, in the epoch that it confirmed in this term. Ourselves:
+ * always. */
+bool group_counts_on(const struct group *g, const struct support *support, uint64_t replica_id,
+                     uint64_t now_us);
+/* Leader: a learner that GROUP_EVENT_CHANGE would promote. */
+bool group_is_caught_up(const struct group *g, uint64_t replica_id);

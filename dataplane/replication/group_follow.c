@@ -150,8 +150,6 @@ static void take_entries(struct group *g, const struct group_message *m)
         g->verified_index = verified;
     if (m->sequence > g->leader_sequence)
         g->leader_sequence = m->sequence;
-    if (m->commit_index > g->leader_commit)
-        g->leader_commit = m->commit_index;
     group_set_commit(g, m->commit_index < g->verified_index ? m->commit_index : g->verified_index);
     if (g->stable_index >= g->verified_index && g->stable_term == g->term)
         group_acknowledge(g);
@@ -182,6 +180,9 @@ void group_on_append(struct group *g, const struct group_message *m)
     group_become_follower(g, m->term, m->from_replica, m->from_node);
     g->leader_heard_us = g->now_us;
     g->leader_incarnation = m->incarnation;
+    if (m->commit_index >
+        g->leader_commit) /* known even where the entries are not taken: what comes may be a snapshot */
+        g->leader_commit = m->commit_index;
     if (g->is_installing)
         return;
     if (has_previous(g, m))

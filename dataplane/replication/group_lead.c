@@ -442,13 +442,12 @@ enum err group_propose(struct group *g, struct slice body)
     return ERR_OK;
 }
 
-/* A learner becomes a voter only when it does not hold back commits. */
-static bool is_caught_up(struct group *g, uint64_t replica_id)
+/* A learner becomes a voter only when it does not hold back commits. It has at least acknowledged that it is a member: one
+ * that never answered may not even exist. */
+bool group_is_caught_up(const struct group *g, uint64_t replica_id)
 {
-    const struct progress *p = progress_find(g, replica_id);
-    /* It has at least acknowledged that it is a member: one that never answered may not even exist. */
-    return p == NULL || (p->match_index >= g->latest.index &&
-                         p->match_index + GROUP_PROMOTE_LAG_ENTRIES >= g->log.last_index);
+    uint64_t match = group_match_index(g, replica_id);
+    return match >= g->latest.index && match + GROUP_PROMOTE_LAG_ENTRIES >= g->log.last_index;
 }
 
 enum err group_change(struct group *g, const struct membership_change *change)
@@ -465,7 +464,7 @@ enum err group_change(struct group *g, const struct membership_change *change)
     TRY(membership_apply(&g->latest, change, &to));
     uint64_t id = change->member.replica_id;
     if ((change->kind == MEMBERSHIP_REMOVE && id == g->options.replica_id) ||
-        (change->kind == MEMBERSHIP_PROMOTE && !is_caught_up(g, id)))
+        (change->kind == MEMBERSHIP_PROMOTE && !group_is_caught_up(g, id)))
         return ERR_BUSY;
     if (change->kind == MEMBERSHIP_REMOVE) {
         g->has_leaving = true;

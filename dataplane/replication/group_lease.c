@@ -46,6 +46,23 @@ void group_withdraw(struct group *g, uint64_t candidate)
         support_withdraw(g->support, g->confirmed_node, g->now_us);
 }
 
+bool group_counts_on(const struct group *g, const struct support *support, uint64_t replica_id,
+                     uint64_t now_us)
+{
+    const struct member *member = membership_find(&g->latest, replica_id);
+    if (g->role != GROUP_LEADER || member == NULL)
+        return false;
+    if (replica_id == g->options.replica_id)
+        return true;
+    for (uint32_t i = 0; i < g->progress_count; i++) {
+        const struct progress *p = &g->progress[i];
+        if (p->replica_id == replica_id)
+            return p->confirmed_epoch != 0 &&
+                   support_is_held(support, member->node_id, p->confirmed_epoch, now_us);
+    }
+    return false;
+}
+
 bool group_has_lease(const struct group *g, const struct support *support, uint64_t now_us)
 {
     if (g->role != GROUP_LEADER)
@@ -55,16 +72,7 @@ bool group_has_lease(const struct group *g, const struct support *support, uint6
         const struct member *member = &g->latest.members[i];
         if (member->role != MEMBER_VOTER)
             continue;
-        if (member->replica_id == g->options.replica_id) {
-            supporters++;
-            continue;
-        }
-        for (uint32_t j = 0; j < g->progress_count; j++) {
-            const struct progress *p = &g->progress[j];
-            if (p->replica_id == member->replica_id && p->confirmed_epoch != 0 &&
-                support_is_held(support, member->node_id, p->confirmed_epoch, now_us))
-                supporters++;
-        }
+        supporters += group_counts_on(g, support, member->replica_id, now_us);
     }
     return supporters >= membership_quorum(&g->latest);
 }

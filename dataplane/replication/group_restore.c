@@ -248,6 +248,12 @@ enum err group_bootstrap(struct group *g, const struct member *members, uint32_t
     return ERR_OK;
 }
 
+void group_bootstrap_newcomer(struct group *g, struct group_update *ret_update)
+{
+    *ret_update = (struct group_update){0};
+    bootstrap_persist(g, &(struct membership){0}, ret_update);
+}
+
 enum err group_bootstrap_split(struct group *g, uint64_t index, uint64_t term,
                                const struct membership *membership, struct group_update *ret_update)
 {

@@ -135,9 +135,10 @@ enum err store_applied(struct store *store, uint64_t group_id, struct store_appl
 enum err store_applied_durable(struct store *store, uint64_t group_id,
                                struct store_applied *ret_applied) MUST_CHECK;
 /* POOL. The group's rows whose names begin with `prefix`, in their order; slices are valid during the call. Ends with the
- * first error of `each`.
+ * first error of `each`. snapshot may be NULL: the newest.
  * ERR_CORRUPT, ERR_IO, ERR_NO_MEMORY */
-enum err store_each_meta(struct store *store, uint64_t group_id, struct slice prefix,
+enum err store_each_meta(struct store *store, const struct store_snapshot *snapshot, uint64_t group_id,
+                         struct slice prefix,
                          enum err (*each)(void *data, struct slice name, struct slice value),
                          void *data) MUST_CHECK;
 /* POOL. ERR_NOT_FOUND */
@@ -157,6 +158,35 @@ enum err store_flush(struct store *store) MUST_CHECK;
 /* Drop items in [begin, end) and, unless group_id is 0, all rows of that group, at once and with their
  * space. Not atomic with regard to a crash: do it again after one (the log says so). */
 enum err store_drop(struct store *store, struct slice begin, struct slice end, uint64_t group_id) MUST_CHECK;
+
+/* Another replica's rows in the place of a range: files are written beside the store and then taken over in one moment, in which
+ * all that was in the range goes, with all rows of the group. A crash leaves the one or the other. All POOL, one user at a
+ * time. */
+struct store_import;
+struct store_import_options {
+    const char *
+        directory; /* on the store's file system, for these files alone: what an earlier one left there is removed */
+    uint64_t group_id;
+    struct slice begin, end; /* as in store_drop */
+    uint64_t file_bytes_max; /* 0: 1 GiB */
+};
+/* ERR_IO, ERR_NO_SPACE, ERR_NO_MEMORY, ERR_LIMIT */
+enum err store_import_create(struct store *store, const struct store_import_options *options,
+                             struct store_import **ret_import) MUST_CHECK;
+/* Removes what files are left. NULL does nothing. */
+void store_import_destroy(struct store_import *import);
+/* What one that was interrupted by a crash has left, and the directory. */
+void store_import_remove_files(const char *directory);
+/* Keys ascending, in the range. ERR_CORRUPT: they are not. ERR_IO, ERR_NO_SPACE, ERR_NO_MEMORY, ERR_LIMIT */
+enum err store_import_put(struct store_import *import, struct slice item_key, struct slice value) MUST_CHECK;
+/* After the last item, the group's rows in the order of their names. Errors as above. */
+enum err store_import_put_meta(struct store_import *import, struct slice name, struct slice value) MUST_CHECK;
+enum err store_import_put_applied(struct store_import *import,
+                                  const struct store_applied *applied) MUST_CHECK;
+/* All rows are there, and durable. */
+enum err store_import_finish(struct store_import *import) MUST_CHECK;
+/* They take their place, durably. Nobody may write the range or the group's rows meanwhile; snapshots that are open see what was. */
+enum err store_import_ingest(struct store_import *import) MUST_CHECK;
 
 /* A consistent copy in a new directory, by hard links; flushes first. ERR_EXISTS */
 enum err store_checkpoint(struct store *store, const char *directory, struct error *error) MUST_CHECK;

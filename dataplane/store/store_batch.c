@@ -77,14 +77,20 @@ void store_batch_delete_meta(struct store_batch *batch, uint64_t group_id, struc
     drop(batch, store_key_meta(&key, group_id, name), &key);
 }
 
-void store_batch_set_applied(struct store_batch *batch, uint64_t group_id,
-                             const struct store_applied *applied)
+void store_applied_encode(const struct store_applied *applied, uint8_t to[STORE_APPLIED_BYTES])
 {
     const uint64_t fields[] = {applied->replica_id, applied->index, applied->term, applied->item_count,
                                applied->item_bytes};
-    uint8_t value[STORE_APPLIED_BYTES] = {STORE_APPLIED_VERSION};
-    for (size_t i = 0; i < sizeof value - 1; i++)
-        value[1 + i] = (uint8_t)(fields[i / 8] >> (8 * (i % 8)));
+    to[0] = STORE_APPLIED_VERSION;
+    for (size_t i = 0; i < STORE_APPLIED_BYTES - 1; i++)
+        to[1 + i] = (uint8_t)(fields[i / 8] >> (8 * (i % 8)));
+}
+
+void store_batch_set_applied(struct store_batch *batch, uint64_t group_id,
+                             const struct store_applied *applied)
+{
+    uint8_t value[STORE_APPLIED_BYTES];
+    store_applied_encode(applied, value);
     store_batch_put_meta(batch, group_id, STORE_APPLIED_NAME, slice_make(value, sizeof value));
 }
 

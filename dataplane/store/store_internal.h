@@ -1,5 +1,5 @@
 /* What the files of the store share: store.c (life cycle), store_error.c, store_key.c, store_read.c,
- * store_scan.c, store_batch.c, store_upkeep.c. The store has no state of its own beside RocksDB's, which may be
+ * store_scan.c, store_batch.c, store_upkeep.c, store_import.c. The store has no state of its own beside RocksDB's, which may be
  * used from any thread. */
 #pragma once
 
@@ -35,6 +35,7 @@ struct store_batch {
 /* The one meta row that the store itself knows. */
 #define STORE_APPLIED_NAME SLICE_LITERAL("applied")
 enum { STORE_APPLIED_VERSION = 2, STORE_APPLIED_BYTES = 1 + 5 * 8 };
+void store_applied_encode(const struct store_applied *applied, uint8_t to[STORE_APPLIED_BYTES]);
 enum err store_applied_decode(struct slice value, struct store_applied *ret_applied) MUST_CHECK;
 
 /* The key of a row: prefix and bytes. Short keys, that is all in practice, need no allocation. */

@@ -160,14 +160,19 @@ enum err store_each_group(struct store *store,
     return err != ERR_OK ? err : read_err;
 }
 
-enum err store_each_meta(struct store *store, uint64_t group_id, struct slice prefix,
+enum err store_each_meta(struct store *store, const struct store_snapshot *snapshot, uint64_t group_id,
+                         struct slice prefix,
                          enum err (*each)(void *data, struct slice name, struct slice value), void *data)
 {
     struct store_key begin;
     char *message = NULL;
     TRY(store_key_meta(&begin, group_id, prefix));
     enum err err = ERR_OK;
-    rocksdb_iterator_t *iterator = rocksdb_create_iterator(store->db, store->read_all);
+    rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_verify_checksums(options, 1);
+    if (snapshot != NULL)
+        rocksdb_readoptions_set_snapshot(options, (const rocksdb_snapshot_t *)snapshot);
+    rocksdb_iterator_t *iterator = rocksdb_create_iterator(store->db, options);
     rocksdb_iter_seek(iterator, (const char *)begin.data, begin.length);
     for (; err == ERR_OK && rocksdb_iter_valid(iterator); rocksdb_iter_next(iterator)) {
         size_t key_bytes, value_bytes;
@@ -180,6 +185,7 @@ enum err store_each_meta(struct store *store, uint64_t group_id, struct slice pr
     }
     rocksdb_iter_get_error(iterator, &message);
     rocksdb_iter_destroy(iterator);
+    rocksdb_readoptions_destroy(options);
     store_key_deinit(&begin);
     enum err read_err = store_error(message, NULL);
     return err != ERR_OK ? err : read_err;

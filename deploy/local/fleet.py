@@ -63,9 +63,9 @@ class Fleet:
     (sched_autogroup), each session is given the same share of the machine, and niceness counts only within one.
     """
 
-    def __init__(self, home, port, binaries, loops=None, shares_session=False):
+    def __init__(self, home, port, binaries, loops=None, shares_session=False, node_settings=()):
         self.shares_session = shares_session
-        self.layout = Layout(Path(home).resolve(), port, binaries)
+        self.layout = Layout(Path(home).resolve(), port, binaries, node_settings=node_settings)
         self.table = self.layout.path("fleet.json")
         self.layout.loops = self._kept_loops() or loops or loops_per_node()
         if not 1 <= self.layout.loops <= LOOPS_MAX:

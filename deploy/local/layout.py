@@ -12,6 +12,8 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 ZONES = ("zone-a", "zone-b", "zone-c")
 LOOPS_MAX = 7  # of a node, here
+# A node's settings, for loads that are to meet the limits of the machine and not those of a partition.
+NO_CAPS = ("--partition-read-units", "0", "--partition-write-units", "0")
 MEMDS = {1: 10, 2: 16}  # number of the instance: offset of its ports
 
 
@@ -32,13 +34,15 @@ class Process:
 
 
 class Layout:
-    """Where everything of one fleet is. `home` and `port` are SLUICE_HOME and SLUICE_PORT; each node has `loops` loops."""
+    """Where everything of one fleet is. `home` and `port` are SLUICE_HOME and SLUICE_PORT; each node has `loops` loops and, beside
+    the usual ones, `node_settings`."""
 
-    def __init__(self, home, port, binaries, loops=1):
+    def __init__(self, home, port, binaries, loops=1, node_settings=()):
         self.home = Path(home)
         self.port = port
         self.binaries = Path(binaries)
         self.loops = loops
+        self.node_settings = node_settings
 
     def path(self, *parts):
         return self.home.joinpath(*parts)
@@ -89,6 +93,7 @@ class Layout:
             "--memds", self.memds_addresses,
             "--zone", zone,
             "--loops", str(self.loops),
+            *self.node_settings,
         ])
 
     def router(self, number):

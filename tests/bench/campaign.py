@@ -1,4 +1,4 @@
-"""`./dev bench`: load on a running fleet, and in the same run the same work on PostgreSQL and dynalite.
+"""`./dev bench`: load on a fleet of its own, and in the same run the same work on PostgreSQL and dynalite.
 
 Prints rates, ratios beside their bounds, latencies at half load and the CPU time of every process per
 request; the same as JSON in SLUICE_HOME/bench.json; a one-line summary last. Exits 1 when a ratio is under
@@ -19,10 +19,11 @@ from pathlib import Path
 from deploy.local.fleet import FleetError
 
 from tests.bench import report
+from tests.bench.caps import measure_caps
 from tests.bench.http_targets import BATCH_ITEMS, Dynalite, Sluice, free_port
 from tests.bench.idle_groups import measure_idle_groups
 from tests.bench.load import LoadError
-from tests.bench.loop_turns import measure_loop_turns
+from tests.bench.loop_turns import chosen, measure_loop_turns
 from tests.bench.pause_hunt import hunt
 from tests.bench.postgres_target import CLIENTS, RANGE_ITEM_BYTES, PostgresTarget
 from tests.bench.processes import settle
@@ -173,23 +174,27 @@ def arguments():
                         help="instead: N groups on each node; memory of an idle group, messages per second")
     parser.add_argument("--scans", action="store_true",
                         help="instead: puts and gets beside eight clients that scan another table")
+    parser.add_argument("--caps", action="store_true",
+                        help="instead: one partition driven past its caps; what it gives, and what refusing costs")
     parser.add_argument("--loop-turns", action="store_true",
                         help="instead: the longest turn of each process's loops under hostile requests, one kind at a time")
+    parser.add_argument("--kinds", metavar="TEXT,TEXT", help="with --loop-turns: only kinds whose names contain one of these")
     parser.add_argument("--binaries", default="build/release", help="where the programs are")
     return parser.parse_args()
 
 
-def run(options, home, port, scratch):
+def run(options, port, scratch):
     """One of the kinds of run. Returns (results, summary, what is violated)."""
     plan = QUICK if options.quick else FULL
     binary = Path(options.binaries).resolve() / "sluice-load"
-    sluice = Sluice(binary, home, port, scratch, plan.keys, say, alone=options.loop_turns or options.scans,
-                    in_session=options.scans)
+    sluice = Sluice(binary, port, scratch, plan.keys, say, in_session=options.scans, has_caps=options.caps)
     try:
         if options.idle_groups:
             return measure_idle_groups(sluice, options.idle_groups, say)
         if options.loop_turns:
-            return measure_loop_turns(sluice, say)
+            return measure_loop_turns(sluice, chosen(options.kinds), say)
+        if options.caps:
+            return measure_caps(sluice, say)
         with sluice.tables():
             if options.half_load_minutes:
                 return hunt(sluice, options.half_load_minutes * 60, say)
@@ -214,7 +219,7 @@ def main():
     scratch.chmod(0o711)  # PostgreSQL's account passes through
     started = time.monotonic()
     try:
-        results, summary, violated = run(options, home, int(os.environ["SLUICE_PORT"]), scratch)
+        results, summary, violated = run(options, int(os.environ["SLUICE_PORT"]), scratch)
     except (LoadError, FleetError) as error:
         print(f"./dev bench: {error}", file=sys.stderr)
         return 1

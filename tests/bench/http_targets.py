@@ -11,8 +11,8 @@ from pathlib import Path
 
 import boto3
 from botocore.config import Config
-from deploy.local.fleet import Fleet, is_alive
-from deploy.local.layout import HOST, REGION
+from deploy.local.fleet import Fleet
+from deploy.local.layout import HOST, NO_CAPS, REGION
 
 from tests.bench.load import BackgroundLoad, LoadError, run_load
 from tests.bench.processes import CpuMeter
@@ -54,11 +54,15 @@ class HttpTarget:
         """{name: (pid, with children)} of all that serve."""
         raise NotImplementedError
 
-    def create_table(self, name=None, sort_key=False):
-        """`name` is by default the table that all load goes to unless told otherwise."""
+    def create_table(self, name=None, sort_key=False, throughput=None):
+        """`name` is by default the table that all load goes to unless told otherwise. `throughput`: read and write units; else the
+        table is on demand."""
         schema = [("k", "HASH", "S")] + ([("s", "RANGE", "N")] if sort_key else [])
+        billing = {"BillingMode": "PAY_PER_REQUEST"}
+        if throughput:
+            billing = {"ProvisionedThroughput": dict(zip(("ReadCapacityUnits", "WriteCapacityUnits"), throughput))}
         self.client.create_table(
-            TableName=name or self.table, BillingMode="PAY_PER_REQUEST",
+            TableName=name or self.table, **billing,
             KeySchema=[{"AttributeName": key, "KeyType": role} for key, role, _ in schema],
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, _, kind in schema])
         self.client.get_waiter("table_exists").wait(
@@ -68,9 +72,9 @@ class HttpTarget:
         self.client.delete_table(TableName=name or self.table)
 
     @contextlib.contextmanager
-    def tables(self, name=None, sort_key=False):
+    def tables(self, name=None, sort_key=False, throughput=None):
         """A table that is there for the time of a with-block."""
-        self.create_table(name, sort_key)
+        self.create_table(name, sort_key, throughput)
         try:
             yield
         finally:
@@ -80,11 +84,12 @@ class HttpTarget:
         """Write each key once."""
         return self._run(load=True, **options)
 
-    def measure(self, workload, seconds, **options):
-        """A run after a second of warm-up; the report also has cpu_us: {process: us it spent}."""
+    def measure(self, workload, seconds, warmup_seconds=0, **options):
+        """A run after a second of warm-up; the report also has cpu_us: {process: us it spent}. warmup_seconds: of load that goes over
+        into the run without a pause; its CPU time is in the report."""
         self._run(workload=workload, **{**options, "seconds": 1, "warmup_seconds": 0, "rate": 0})
         meter = CpuMeter(self.processes())
-        report = self._run(workload=workload, seconds=seconds, warmup_seconds=0, **options)
+        report = self._run(workload=workload, seconds=seconds, warmup_seconds=warmup_seconds, **options)
         report["cpu_us"] = meter.spent()
         report["cpu_us"]["sluice-load"] = report["cpu_us_per_op"] * report["ops"]
         report["others_share"] = meter.others_share(sum(report["cpu_us"].values()))
@@ -104,26 +109,22 @@ class HttpTarget:
 
 
 class Sluice(HttpTarget):
-    """A fleet: the one that runs in SLUICE_HOME, or, when none does or `alone`, one of our own below `scratch`.
+    """A fleet below `scratch`. Its partitions have no caps, unless those are what is measured.
 
-    in_session: then with us in one session, so that what stands back in one process does so for all of them.
+    in_session: with us in one session, so that what stands back in one process does so for all of them.
     """
 
-    def __init__(self, binary, home, port, scratch, keys, say, alone=False, in_session=False):
-        fleet = Fleet(home, port, Path(binary).parent)
-        rows = fleet.rows()
-        self.is_ours = alone or not any(row["role"] == "router" and is_alive(row["pid"]) for row in rows)
-        if self.is_ours:
-            say("starting a fleet for this run")
-            fleet = Fleet(scratch / "fleet", free_port(port + 100), Path(binary).parent, shares_session=in_session)
+    def __init__(self, binary, port, scratch, keys, say, in_session=False, has_caps=False):
+        say("starting a fleet for this run")
+        fleet = Fleet(scratch / "fleet", free_port(port + 100), Path(binary).parent, shares_session=in_session,
+                      node_settings=() if has_caps else NO_CAPS)
         self.fleet = fleet
-        if self.is_ours:
-            try:
-                fleet.layout.home.mkdir(mode=0o711)
-                fleet.up()
-            except BaseException:
-                fleet.down()
-                raise
+        try:
+            fleet.layout.home.mkdir(mode=0o711)
+            fleet.up()
+        except BaseException:
+            fleet.down()
+            raise
         values = fleet.environment()
         identity = (values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"])
         super().__init__(binary, fleet.layout.port, identity, keys)
@@ -135,8 +136,7 @@ class Sluice(HttpTarget):
         return [row for row in self.fleet.rows() if role in (None, row["role"])]
 
     def close(self):
-        if self.is_ours:
-            self.fleet.down()
+        self.fleet.down()
 
 
 class Dynalite(HttpTarget):

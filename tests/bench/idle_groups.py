@@ -23,29 +23,21 @@ def _groups(row):
 
 
 def _create_tables(sluice, nodes, count, say):
-    """On-demand tables until each node holds `count` groups. Returns the tables' names."""
+    """On-demand tables until each node holds `count` groups."""
     identity = dict(zip(("access_key_id", "secret_access_key"), sluice.identity))
-    names = []
+    made = 0
 
     def create(name):
         client = Client(HOST, sluice.fleet.layout.port, identity)
         create_table(client, name)
         client.close()
-        return name
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         while (held := min(_groups(row) for row in nodes)) < count:
             wanted = min(4 * AT_ONCE, -(-(count - held) // PARTITIONS_PER_TABLE))
-            made = [f"{sluice.table}-{len(names) + i}" for i in range(wanted)]
-            names += pool.map(create, made)
+            list(pool.map(create, [f"{sluice.table}-{made + i}" for i in range(wanted)]))
+            made += wanted
             say(f"{min(_groups(row) for row in nodes)} groups on each node")
-    return names
-
-
-def _delete_tables(sluice, names, say):
-    say(f"deleting {len(names)} tables")
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(lambda name: sluice.client.delete_table(TableName=name), names))
 
 
 def _wait_quiet(nodes, seconds_max=60):
@@ -85,16 +77,12 @@ def measure_idle_groups(sluice, count, say):
     before = {row["name"]: (rss_bytes(row["pid"]), _groups(row)) for row in nodes}
     say(f"creating tables of {PARTITIONS_PER_TABLE} partitions")
     started = time.monotonic()
-    names = _create_tables(sluice, nodes, count, say)
+    _create_tables(sluice, nodes, count, say)
     seconds = time.monotonic() - started
-    try:
-        quiet_seconds = _wait_quiet(nodes)
-        after = {row["name"]: (rss_bytes(row["pid"]), _groups(row)) for row in nodes}
-        say(f"watching {WATCH_SECONDS} s of silence")
-        rates, cpu = _watch(nodes)
-    finally:
-        if not sluice.is_ours:
-            _delete_tables(sluice, names, say)
+    quiet_seconds = _wait_quiet(nodes)
+    after = {row["name"]: (rss_bytes(row["pid"]), _groups(row)) for row in nodes}
+    say(f"watching {WATCH_SECONDS} s of silence")
+    rates, cpu = _watch(nodes)
     return _report(before, after, rates, cpu, {"create_seconds": seconds, "quiet_after_seconds": quiet_seconds})
 
 

@@ -64,7 +64,16 @@ def _print_row(name, longest, rows):
     print(f"  {name:<34}{cells}{'   OVER THE BOUND' if late else ''}", flush=True)
 
 
-def measure_loop_turns(sluice, say):
+def chosen(names):
+    """The kinds whose names contain one of `names`, texts between commas; all if there are none."""
+    parts = [part.strip() for part in (names or "").split(",")]
+    found = [kind for kind in hostile.kinds() if any(part in kind.name for part in parts)]
+    if not found:
+        raise LoadError(f"no kind of request is named like '{names}'")
+    return found
+
+
+def measure_loop_turns(sluice, kinds, say):
     """Returns (results, summary, what is violated)."""
     rows = [row for row in sluice.rows() if row["role"] in WITH_LOOPS]
     results, violated = {}, []
@@ -76,7 +85,7 @@ def measure_loop_turns(sluice, say):
             client.close()
         print(f"\nLongest turn of a loop in ms, and most CPU time of one; bound {BOUND_MS} ms of CPU time")
         print(f"  {'':<34}{'router':>12}{'cpu':>8}{'node':>12}{'cpu':>8}{'others':>12}{'cpu':>8}")
-        for kind in hostile.kinds():
+        for kind in kinds:
             time.sleep(SILENCE_SECONDS)
             longest, sent = _run_kind(sluice, kind, rows)
             say(f"{kind.name}: {sent} requests")

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from deploy.local.fleet import Fleet, FleetError
+from deploy.local.layout import NO_CAPS
 from tests.faults import handovers, kill_run, rolling_restart
 from tests.faults.kill_probe import percentile
 
@@ -92,7 +93,7 @@ def campaign(run, port, binaries, loops):
     """Runs run(fleet), which prints its figures and says whether they are good, on a fleet of its own."""
     home = Path(tempfile.mkdtemp(prefix="sluice-faults-"))
     home.chmod(0o711)  # PostgreSQL's account must be able to reach its directory below
-    fleet = Fleet(home, port, binaries, loops)
+    fleet = Fleet(home, port, binaries, loops, node_settings=NO_CAPS)
     is_good = False
     try:
         fleet.up(say=lambda text: say(f"    {text}"))

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from deploy.local.fleet import Fleet, is_alive  # noqa: E402
-from deploy.local.layout import HOST, REGION  # noqa: E402
+from deploy.local.layout import HOST, NO_CAPS, REGION  # noqa: E402
 from tests.faults.kill_client import Client  # noqa: E402
 from tests.faults.kill_probe import wait_for  # noqa: E402
 from tests.integration.ports import PORT  # noqa: E402
@@ -40,19 +40,12 @@ def binary(name):
 
 
 @contextlib.contextmanager
-def new_fleet(port, settings=(), loops=None):
-    """A fleet, up, each of whose nodes has `settings`; afterwards it is down, and nothing in it complained."""
+def new_fleet(port, settings=(), loops=None, has_caps=False):
+    """A fleet, up, each of whose nodes has `settings`; afterwards it is down, and nothing in it complained. Its partitions have
+    no caps, unless a test is about those: others are to wait for nothing but the machine."""
     home = Path(tempfile.mkdtemp(prefix="sluice-test-"))
     home.chmod(0o711)  # PostgreSQL's account must be able to reach its directory below
-    fleet = Fleet(home, port, BINARIES, loops)
-    usual = fleet.layout.node
-
-    def node(number):
-        process = usual(number)
-        process.arguments = [*process.arguments, *settings]
-        return process
-
-    fleet.layout.node = node
+    fleet = Fleet(home, port, BINARIES, loops, node_settings=[*([] if has_caps else NO_CAPS), *settings])
     try:
         fleet.up()
         yield fleet
@@ -72,9 +65,9 @@ def fleet():
         yield fleet
 
 
-def own_fleet(settings=(), loops=None):
+def own_fleet(settings=(), loops=None, has_caps=False):
     """Beside the session's, for a module that damages it or wants other nodes. One at a time, as they share their ports."""
-    return new_fleet(PORT + 100, settings, loops)
+    return new_fleet(PORT + 100, settings, loops, has_caps)
 
 
 def complaints_of(home):

@@ -114,6 +114,15 @@ def test_a_missing_target_is_an_unknown_operation(raw):
     assert_refused(send(raw, without=["x-amz-target"]), "UnknownOperationException")
 
 
+@pytest.mark.parametrize("media_type, answered", [
+    ("application/json", "application/json"), ("application/json ;charset=utf-8", "application/json"),
+    ("Application/X-Amz-JSON-1.0\t; a=b", "application/x-amz-json-1.0")])
+def test_media_types_may_have_parameters_and_any_case(raw, media_type, answered):
+    headers = {"host": raw.host, "content-type": media_type, "x-amz-target": "DynamoDB_20120810.GetItem"}
+    reply = raw.send(b"{", headers)
+    assert (reply.error, reply.headers["content-type"]) == ("SerializationException", answered)
+
+
 def begin(raw, headers):
     """A connection on which only the head has been sent."""
     connection = socket.create_connection((HOST, int(raw.host.rpartition(":")[2])), 40)

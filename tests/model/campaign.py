@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 from deploy.local.fleet import Fleet
-from deploy.local.layout import HOST
+from deploy.local.layout import HOST, NO_CAPS
 from tests.integration.ports import PORT
 from tests.model.stream import LearningError, Stream
 
@@ -31,7 +31,7 @@ def running_fleet():
     """A fleet in a directory of its own, gone afterwards."""
     home = Path(tempfile.mkdtemp(prefix="sluice-model-"))
     home.chmod(0o711)  # PostgreSQL's account must be able to reach its directory below
-    fleet = Fleet(home, PORT, BINARIES)
+    fleet = Fleet(home, PORT, BINARIES, node_settings=NO_CAPS)
     try:
         fleet.up()
         yield fleet

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/daemon.h"
+#include "base/memory.h"
 #include "dataplane/node/node.h"
 
 enum { SHOW_US = 1000 * 1000, HTTP_OK = 200, HTTP_UNAVAILABLE = 503 };
@@ -73,8 +74,11 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .heartbeat_us = s->heartbeat_us,
         .flush_interval_us = s->flush_interval_us,
         .log_retention_bytes = s->log_retention_bytes,
+        .snapshot_bytes_per_s = s->snapshot_bytes_per_s_bytes,
         .log_segment_bytes = s->log_segment_bytes,
         .log_sync_interval_us = s->log_sync_interval_us,
+        .partition_read_units = s->partition_read_units,
+        .partition_write_units = s->partition_write_units,
         .block_cache_bytes = s->block_cache_bytes,
         .write_buffer_bytes = s->write_buffer_bytes,
         .on_ready = on_ready,
@@ -104,6 +108,7 @@ static void stop(struct daemon *d, void *data)
 int main(int argc, char **argv)
 {
     static struct process process;
+    memory_keep_heap();
     const struct daemon_options options = {
         .name = "sluice-node",
         .sentence = "Holds replicas of partitions: log, store, replication.",

@@ -142,6 +142,27 @@ static void a_truncated_frame_waits_for_the_rest(void **state)
     buffer_deinit(&b);
 }
 
+static void flags_and_length_are_known_before_the_frame_is_here(void **state)
+{
+    (void)state;
+    struct buffer b;
+    encode(&b, &(struct frame){.type = 0x0101, .flags = FRAME_ONE_WAY, .payload = ping.payload});
+    for (size_t length = 0; length <= b.length; length++) {
+        struct frame_decoder d;
+        struct frame frame;
+        uint8_t flags = 0;
+        size_t body_bytes = 0;
+        frame_decoder_init(&d, FRAME_BODY_BYTES_MAX);
+        feed(&d, slice_make(b.data, length));
+        assert_int_equal(frame_decoder_peek(&d, &flags, &body_bytes), length >= 12);
+        assert_int_equal(flags, length >= 12 ? FRAME_ONE_WAY : 0);
+        assert_int_equal(body_bytes, length >= 12 ? ping.payload.length : 0);
+        assert_int_equal(frame_decoder_next(&d, &frame), length == b.length ? ERR_OK : ERR_TRUNCATED);
+        frame_decoder_deinit(&d);
+    }
+    buffer_deinit(&b);
+}
+
 static void a_body_over_the_limit_is_refused_before_it_is_read(void **state)
 {
     (void)state;
@@ -253,6 +274,7 @@ int main(void)
         cmocka_unit_test(frames_come_back_from_pieces_of_any_size),
         cmocka_unit_test(every_flipped_bit_is_found),
         cmocka_unit_test(a_truncated_frame_waits_for_the_rest),
+        cmocka_unit_test(flags_and_length_are_known_before_the_frame_is_here),
         cmocka_unit_test(a_body_over_the_limit_is_refused_before_it_is_read),
         cmocka_unit_test(the_largest_frame_passes_and_its_memory_is_given_back),
         cmocka_unit_test(unknown_versions_flags_and_impossible_headers_are_refused),

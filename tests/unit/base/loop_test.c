@@ -98,6 +98,85 @@ static void a_call_that_defers_itself_leaves_room_for_the_rest(void **state)
     end(l);
 }
 
+/* Moves `piece` bytes of the loop's turn each time, `left` times. */
+struct mover {
+    struct loop *loop;
+    struct loop_task task;
+    char letter;
+    int left;
+    size_t piece;
+};
+
+static void move(struct loop_task *task)
+{
+    struct mover *m = task->data;
+    note(m->letter);
+    loop_turn_take(m->loop, m->piece);
+    if (--m->left > 0)
+        loop_defer_for_room(m->loop, task);
+}
+
+static void init_mover(struct mover *m, struct loop *l, char letter, int left, size_t piece)
+{
+    *m = (struct mover){.loop = l, .letter = letter, .left = left, .piece = piece};
+    m->task = (struct loop_task){.run = move, .data = m};
+}
+
+/* Nothing but they keeps this loop alive or wakes it. */
+static void those_who_wait_for_room_take_turns(void **state)
+{
+    struct loop *l = begin();
+    struct mover a, b, c;
+    init_mover(&a, l, 'a', 3, LOOP_TURN_BYTES_MAX);
+    init_mover(&b, l, 'b', 3, LOOP_TURN_BYTES_MAX);
+    init_mover(&c, l, 'c', 3, LOOP_TURN_BYTES_MAX);
+    loop_defer_for_room(l, &a.task);
+    loop_defer_for_room(l, &b.task);
+    loop_defer_for_room(l, &c.task);
+    loop_defer_for_room(l, &b.task); /* is there already */
+    loop_undefer(l, &c.task);
+    uint64_t turns = l->metrics.turns.value;
+    loop_run(l);
+    assert_string_equal(trace, "ababab");
+    assert_in_range(l->metrics.turns.value - turns, 6, 9);
+    end(l);
+}
+
+static void a_turn_moves_what_it_has_room_for_and_one_piece(void **state)
+{
+    enum { PIECES = 4 };
+    struct loop *l = begin();
+    struct mover movers[10];
+    for (int i = 0; i < 10; i++) {
+        init_mover(&movers[i], l, 'm', 1, LOOP_TURN_BYTES_MAX / PIECES + 1);
+        loop_defer_for_room(l, &movers[i].task);
+    }
+    size_t moved = 0;
+    while (moved < 10) {
+        uint64_t turns = l->metrics.turns.value;
+        loop_run_once(l, 0);
+        if (l->metrics.turns.value == turns + 1)
+            assert_in_range(strlen(trace) - moved, 0, PIECES);
+        moved = strlen(trace);
+    }
+    loop_turn_take(l, LOOP_TURN_BYTES_MAX);
+    assert_false(loop_turn_has_room(l));
+    loop_run_once(l, 0);
+    assert_true(loop_turn_has_room(l));
+    end(l);
+}
+
+/* What is closed last may wait for room. */
+static void a_loop_that_ends_runs_who_waits(void **state)
+{
+    struct loop *l = begin();
+    struct mover a;
+    init_mover(&a, l, 'a', 2, LOOP_TURN_BYTES_MAX);
+    loop_defer_for_room(l, &a.task);
+    end(l);
+    assert_string_equal(trace, "aa");
+}
+
 static void note_timer(struct loop_timer *timer)
 {
     note(*(const char *)timer->data);
@@ -359,6 +438,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deferred_calls_run_once_in_order_and_never_at_once),
         cmocka_unit_test(a_call_that_defers_itself_leaves_room_for_the_rest),
+        cmocka_unit_test(those_who_wait_for_room_take_turns),
+        cmocka_unit_test(a_turn_moves_what_it_has_room_for_and_one_piece),
+        cmocka_unit_test(a_loop_that_ends_runs_who_waits),
         cmocka_unit_test(timers_fire_in_order_of_their_time),
         cmocka_unit_test(the_heap_gives_timers_in_order_whatever_is_removed),
         cmocka_unit_test(slow_turns_are_counted_and_sleep_is_not),

@@ -32,6 +32,7 @@ struct fixture {
     int held_count;
     int notes;
     int requests;
+    uint8_t order[16]; /* first bytes of the requests' payloads */
     /* what the client saw */
     int answers;
     enum err errors[16];
@@ -44,6 +45,8 @@ struct fixture {
 static void on_request(struct wire_call call, const struct frame *frame, void *data)
 {
     struct fixture *f = data;
+    if (f->requests < 16 && frame->payload.length > 0)
+        f->order[f->requests] = frame->payload.data[0];
     f->requests++;
     const struct slice payload[2] = {slice_make(frame->payload.data, frame->payload.length / 2),
                                      slice_from(frame->payload, frame->payload.length / 2)};
@@ -531,6 +534,122 @@ static void too_many_calls_in_flight_are_refused_and_pause_the_server(void **sta
     end(f);
 }
 
+/* All are on this one loop; what a turn takes in is counted for both sides. */
+static void a_turn_takes_in_only_so_much(void **state)
+{
+    (void)state;
+    enum { CALLS = 12, BODY = 200 * 1024 };
+    static uint8_t body[BODY];
+    struct fixture *f = begin();
+    open_server(f, (struct wire_server_options){0});
+    open_client(f, (struct wire_client_options){0});
+    RUN_UNTIL(f, f->readies == 1);
+    const struct slice payload = slice_make(body, sizeof body);
+    const struct wire_message m = {
+        .type = TYPE_ECHO, .header_bytes = SLICE_LITERAL("header"), .payload = &payload, .payload_count = 1};
+    for (int i = 0; i < CALLS; i++)
+        assert_int_equal(wire_client_call(f->client, &m, soon(), on_answer, f), ERR_OK);
+    while (f->answers < CALLS) {
+        int before = f->requests + f->answers;
+        uint64_t turn = f->loop.metrics.turns.value;
+        loop_run_once(&f->loop, 10);
+        if (f->loop.metrics.turns.value == turn + 1)
+            assert_in_range(f->requests + f->answers - before, 0, LOOP_TURN_BYTES_MAX / BODY + 1);
+    }
+    assert_int_equal(f->answer_bytes, BODY + 6);
+    assert_true(f->server_metrics.held.value > 0);
+    end(f);
+}
+
+/* Whoever always takes all the room that a turn has. */
+struct hog {
+    struct loop *loop;
+    struct loop_task task;
+};
+
+static void take_all(struct loop_task *task)
+{
+    struct hog *hog = task->data;
+    loop_turn_take(hog->loop, LOOP_TURN_BYTES_MAX);
+    loop_defer_for_room(hog->loop, task);
+}
+
+static void begin_hog(struct hog *hog, struct loop *loop)
+{
+    *hog = (struct hog){.loop = loop};
+    hog->task = (struct loop_task){.run = take_all, .data = hog};
+    loop_defer_for_room(loop, &hog->task);
+}
+
+static void echo_large(struct fixture *f, int calls)
+{
+    static uint8_t body[100 * 1024];
+    for (int i = 0; i < calls; i++) {
+        body[0] = (uint8_t)(i + 1);
+        const struct slice payload = slice_make(body, sizeof body);
+        const struct wire_message m = {.type = TYPE_ECHO, .payload = &payload, .payload_count = 1};
+        assert_int_equal(wire_client_call(f->client, &m, soon(), on_answer, f), ERR_OK);
+    }
+}
+
+static void a_held_stream_goes_on_in_order_beside_one_who_takes_all_room(void **state)
+{
+    (void)state;
+    enum { CALLS = 12 };
+    struct fixture *f = begin();
+    open_server(f, (struct wire_server_options){0});
+    open_client(f, (struct wire_client_options){0});
+    RUN_UNTIL(f, f->readies == 1);
+    struct hog hog;
+    begin_hog(&hog, &f->loop);
+    echo_large(f, CALLS);
+    RUN_UNTIL(f, f->answers == CALLS);
+    for (int i = 0; i < CALLS; i++)
+        assert_int_equal(f->order[i], i + 1);
+    assert_true(f->server_metrics.held.value >= CALLS / 2);
+    assert_true(f->client_metrics.held.value >= CALLS / 2);
+    loop_undefer(&f->loop, &hog.task);
+    end(f);
+}
+
+static void what_is_short_and_asks_for_nothing_is_not_held(void **state)
+{
+    (void)state;
+    struct fixture *f = begin();
+    open_server(f, (struct wire_server_options){0});
+    open_client(f, (struct wire_client_options){0});
+    RUN_UNTIL(f, f->readies == 1);
+    struct hog hog;
+    begin_hog(&hog, &f->loop);
+    const struct wire_message note = {.type = TYPE_NOTE, .header_bytes = SLICE_LITERAL("beat")};
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(wire_client_send(f->client, &note), ERR_OK);
+        RUN_UNTIL(f, f->notes == i + 1);
+    }
+    assert_int_equal(f->server_metrics.held.value, 0);
+    assert_int_equal(call(f, TYPE_ECHO, "x"), ERR_OK);
+    RUN_UNTIL(f, f->answers == 1);
+    assert_true(f->server_metrics.held.value > 0); /* a request's answer may be large */
+    assert_int_equal(f->client_metrics.held.value, 0);
+    loop_undefer(&f->loop, &hog.task);
+    end(f);
+}
+
+static void a_held_stream_may_be_closed(void **state)
+{
+    (void)state;
+    struct fixture *f = begin();
+    open_server(f, (struct wire_server_options){0});
+    open_client(f, (struct wire_client_options){0});
+    RUN_UNTIL(f, f->readies == 1);
+    struct hog hog;
+    begin_hog(&hog, &f->loop);
+    echo_large(f, 10);
+    RUN_UNTIL(f, f->server_metrics.held.value > 0);
+    loop_undefer(&f->loop, &hog.task);
+    end(f);
+}
+
 static void connections_are_bounded(void **state)
 {
     (void)state;
@@ -626,6 +745,10 @@ int main(void)
         cmocka_unit_test(a_peer_that_never_reads_is_bounded_and_dropped),
         cmocka_unit_test(answers_beyond_the_limit_close_the_connection),
         cmocka_unit_test(too_many_calls_in_flight_are_refused_and_pause_the_server),
+        cmocka_unit_test(a_turn_takes_in_only_so_much),
+        cmocka_unit_test(a_held_stream_goes_on_in_order_beside_one_who_takes_all_room),
+        cmocka_unit_test(what_is_short_and_asks_for_nothing_is_not_held),
+        cmocka_unit_test(a_held_stream_may_be_closed),
         cmocka_unit_test(connections_are_bounded),
         cmocka_unit_test(an_answer_after_the_connections_end_finds_nobody),
         cmocka_unit_test(wrong_addresses_and_taken_ports_are_errors),

@@ -75,7 +75,7 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     assert_int_equal(loop_init(&f->loop), ERR_OK);
-    workers_init(&f->workers, &f->loop, 1000);
+    assert_int_equal(workers_open(&f->workers, &f->loop, 1000), ERR_OK);
     assert_int_equal(uv_sem_init(&f->gate, 0), 0);
     *state = f;
     return 0;
@@ -84,6 +84,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
+    workers_close(&f->workers);
     loop_deinit(&f->loop);
     uv_sem_destroy(&f->gate);
     free(f);

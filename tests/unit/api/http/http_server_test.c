@@ -105,7 +105,7 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     assert_int_equal(loop_init(&f->loop), ERR_OK);
-    workers_init(&f->workers, &f->loop, 0);
+    assert_int_equal(workers_open(&f->workers, &f->loop, 0), ERR_OK);
     f->later = (struct loop_task){.run = on_later, .data = f};
     f->behaviour = ANSWER_LATER;
     *state = f;
@@ -147,6 +147,7 @@ static int tear_down(void **state)
         }
         assert_true(f->is_closed);
     }
+    workers_close(&f->workers);
     loop_deinit(&f->loop);
     free(f);
     return 0;

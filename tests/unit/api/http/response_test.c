@@ -52,7 +52,7 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     assert_int_equal(loop_init(&f->loop), ERR_OK);
-    workers_init(&f->workers, &f->loop, 0);
+    assert_int_equal(workers_open(&f->workers, &f->loop, 0), ERR_OK);
     assert_int_equal(uv_sem_init(&f->gate, 0), 0);
     f->reply = malloc(REPLY_BYTES);
     *state = f;
@@ -86,6 +86,7 @@ static int tear_down(void **state)
     for (int i = 0; i < 5000 && !f->is_closed; i++)
         loop_run_once(&f->loop, 1);
     assert_true(f->is_closed);
+    workers_close(&f->workers);
     loop_deinit(&f->loop);
     uv_sem_destroy(&f->gate);
     free(f->reply);
@@ -262,6 +263,7 @@ static void the_type_is_the_requests(void **state)
         {"application/json", "application/json\r\n"},
         {"application/json; charset=utf-8", "application/json\r\n"},
         {"application/json;", "application/json\r\n"},
+        {"Application/JSON ; charset=utf-8", "application/json\r\n"},
         {"application/jsonp", "application/x-amz-json-1.0\r\n"},
         {"application/x-amz-json-1.0", "application/x-amz-json-1.0\r\n"},
         {"application/x-amz-json-1.0; charset=utf-8", "application/x-amz-json-1.0\r\n"},
@@ -375,6 +377,72 @@ static void large_answers_have_a_budget(void **state)
     close(first), close(second), close(third), close(small);
 }
 
+/* Whoever always takes all the room that a turn has. */
+static void take_all(struct loop_task *task)
+{
+    struct fixture *f = task->data;
+    loop_turn_take(&f->loop, LOOP_TURN_BYTES_MAX);
+    loop_defer_for_room(&f->loop, task);
+}
+
+static void the_largest_answers_come_whole_beside_one_who_takes_all_room(void **state)
+{
+    struct fixture *f = *state;
+    struct loop_task hog = {.run = take_all, .data = f};
+    start(f, SIZE_MAX);
+    loop_defer_for_room(&f->loop, &hog);
+    int fd = ask(f, "identity");
+    answer(f, 7000000);
+    assert_true(receive(f, fd));
+    check_body(f, 7000000, 0);
+    close(fd);
+    fd = ask(f, "identity"); /* its client leaves in the middle */
+    answer(f, 7000000);
+    for (int i = 0; i < 50; i++)
+        loop_run_once(&f->loop, 1);
+    close(fd);
+    fd = ask(f, "identity");
+    answer(f, 10);
+    assert_true(receive(f, fd));
+    check_body(f, 10, 0);
+    close(fd);
+    loop_undefer(&f->loop, &hog);
+}
+
+/* Of several answers together, which begin in the same turn. */
+static void a_turn_sends_what_it_has_room_for(void **state)
+{
+    enum { CLIENTS = 3, BYTES = 6000000, BLOCK = 256 * 1024 };
+    struct fixture *f = *state;
+    int fds[CLIENTS];
+    struct http_request *requests[CLIENTS];
+    start(f, SIZE_MAX);
+    hold_workers(f);
+    for (int i = 0; i < CLIENTS; i++) {
+        fds[i] = ask(f, "identity");
+        requests[i] = f->request;
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        f->request = requests[i];
+        answer(f, BYTES);
+    }
+    uint64_t turns = f->loop.metrics.turns.value;
+    size_t all = 0;
+    let_go(f);
+    while (all < CLIENTS * BYTES) {
+        loop_run_once(&f->loop, 10);
+        for (int i = 0; i < CLIENTS; i++) {
+            ssize_t one = recv(fds[i], f->reply, REPLY_BYTES, MSG_DONTWAIT);
+            assert_true(one > 0 || (one < 0 && errno == EAGAIN));
+            all += one > 0 ? (size_t)one : 0;
+        }
+        uint64_t passed = f->loop.metrics.turns.value - turns + 1;
+        assert_in_range(all, 0, passed * (LOOP_TURN_BYTES_MAX + BLOCK) + CLIENTS * 1024);
+    }
+    for (int i = 0; i < CLIENTS; i++)
+        close(fds[i]);
+}
+
 static void run_for(struct fixture *f, uint64_t us)
 {
     for (uint64_t until_us = clock_boot_us() + us; clock_boot_us() < until_us;)
@@ -456,6 +524,8 @@ int main(void)
         TEST(a_server_that_drains_sends_what_is_packed),
         TEST(a_server_that_closes_waits_for_what_is_packed),
         TEST(large_answers_have_a_budget),
+        TEST(the_largest_answers_come_whole_beside_one_who_takes_all_room),
+        TEST(a_turn_sends_what_it_has_room_for),
         TEST(who_does_not_take_a_large_answer_makes_way),
         TEST(who_takes_a_large_answer_slowly_keeps_it),
         TEST(without_memory_for_packing_it_goes_out_all_the_same),

@@ -66,6 +66,7 @@ static void take_table(struct catalog *c, const char *id, uint64_t space_id, uin
     body.arn = arn;
     body.space_id = space_id;
     body.status = status;
+    body.billing_mode = space_id % 2; /* odd ones are on demand */
     body.schema = (ProtobufCBinaryData){.len = schema.length, .data = schema.data};
     take(c, BUNDLE_TABLE, id, &body.base);
     buffer_deinit(&schema);
@@ -118,6 +119,7 @@ static void a_table_is_its_tenants_only(void **state)
     const struct catalog_table *table = find_music(c, TENANT);
     assert_non_null(table);
     assert_int_equal(table->space_id, 7);
+    assert_true(table->is_on_demand);
     assert_true(slice_equal_string(table->schema.partition.name, "Artist"));
     assert_null(find_music(c, OTHER));
     assert_null(catalog_find_table(c, "1000000000", SLICE_LITERAL("01/Music")));
@@ -130,6 +132,7 @@ static void a_table_changes_and_goes(void **state)
     take_table(c, "100000000001/Music", 7, TABLE_CREATING);
     take_table(c, "100000000001/Music", 8, TABLE_ACTIVE);
     assert_int_equal(find_music(c, TENANT)->space_id, 8);
+    assert_false(find_music(c, TENANT)->is_on_demand);
     assert_int_equal(find_music(c, TENANT)->status, TABLE_ACTIVE);
     take(c, BUNDLE_TABLE, "100000000001/Music", NULL);
     assert_null(find_music(c, TENANT));

@@ -692,6 +692,95 @@ static void a_refusal_after_a_lost_term_is_final(void **state)
     assert_int_equal(f->status, SLUICE__DATAPLANE__STATUS__CONDITION_FAILED);
 }
 
+static void a_throttled_write_is_not_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    learn(f, 1);
+    script(f, SLUICE__DATAPLANE__STATUS__THROTTLED, 0);
+    begin(f, LONG_US);
+    finish(f);
+    assert_int_equal(f->err, ERR_THROTTLED);
+    assert_int_equal(f->seen_count, 1);
+}
+
+/* The cap says nothing about what became of the first attempt: only the node that has applied it does. */
+static void a_throttled_retry_of_an_unanswered_write_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    learn(f, 1);
+    script(f, SILENCE, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__THROTTLED, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__THROTTLED, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__OK, 0);
+    begin(f, LONG_US);
+    finish(f);
+    assert_int_equal(f->err, ERR_OK);
+    assert_int_equal(f->seen_count, 4);
+    for (size_t i = 1; i < f->seen_count; i++)
+        assert_memory_equal(f->seen[i].request_id, f->seen[0].request_id, ID_BYTES);
+}
+
+static void an_unanswered_write_that_stays_throttled_is_in_doubt(void **state)
+{
+    struct fixture *f = *state;
+    learn(f, 1);
+    script(f, SILENCE, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__THROTTLED, 0);
+    begin(f, SHORT_US);
+    finish(f);
+    assert_int_equal(f->err, ERR_TIMEOUT);
+}
+
+static void a_throttled_write_whose_term_was_lost_is_not_applied(void **state)
+{
+    struct fixture *f = *state;
+    learn(f, 1);
+    script(f, SLUICE__DATAPLANE__STATUS__UNKNOWN, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__THROTTLED, 0);
+    begin(f, LONG_US);
+    finish(f);
+    assert_int_equal(f->err, ERR_THROTTLED);
+}
+
+static void a_throttled_strong_read_is_not_asked_elsewhere(void **state)
+{
+    struct fixture *f = *state;
+    learn(f, 2);
+    script(f, SLUICE__DATAPLANE__STATUS__THROTTLED, 0);
+    begin_range(f, SLUICE__DATAPLANE__READ_CONSISTENCY__STRONG);
+    finish(f);
+    assert_int_equal(f->err, ERR_THROTTLED);
+    assert_int_equal(f->seen_count, 1);
+}
+
+static void a_throttled_eventual_read_is_asked_of_each_replica_once(void **state)
+{
+    struct fixture *f = *state;
+    learn(f, 2);
+    script(f, SLUICE__DATAPLANE__STATUS__THROTTLED, 0);
+    begin_range(f, SLUICE__DATAPLANE__READ_CONSISTENCY__EVENTUAL);
+    finish(f);
+    assert_int_equal(f->err, ERR_THROTTLED);
+    assert_int_equal(f->seen_count, NODES);
+    bool has_asked[NODES + 1] = {false};
+    for (size_t i = 0; i < f->seen_count; i++)
+        has_asked[f->seen[i].node] = true;
+    assert_true(has_asked[1] && has_asked[2] && has_asked[3]);
+}
+
+static void a_throttled_eventual_read_is_answered_by_another_replica(void **state)
+{
+    struct fixture *f = *state;
+    learn(f, 2);
+    script(f, SLUICE__DATAPLANE__STATUS__THROTTLED, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__THROTTLED, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__OK, 0);
+    begin_range(f, SLUICE__DATAPLANE__READ_CONSISTENCY__EVENTUAL);
+    finish(f);
+    assert_int_equal(f->err, ERR_OK);
+    assert_int_equal(f->seen_count, NODES);
+}
+
 static void what_takes_longer_gets_longer_attempts_and_is_not_in_doubt(void **state)
 {
     struct fixture *f = *state;
@@ -760,6 +849,13 @@ int main(void)
         TEST(a_refused_condition_is_final),
         TEST(a_refusal_after_an_unanswered_attempt_leaves_the_outcome_unknown),
         TEST(a_refusal_after_a_lost_term_is_final),
+        TEST(a_throttled_write_is_not_tried_again),
+        TEST(a_throttled_retry_of_an_unanswered_write_goes_on),
+        TEST(an_unanswered_write_that_stays_throttled_is_in_doubt),
+        TEST(a_throttled_write_whose_term_was_lost_is_not_applied),
+        TEST(a_throttled_strong_read_is_not_asked_elsewhere),
+        TEST(a_throttled_eventual_read_is_asked_of_each_replica_once),
+        TEST(a_throttled_eventual_read_is_answered_by_another_replica),
         TEST(what_takes_longer_gets_longer_attempts_and_is_not_in_doubt),
         TEST(a_deadline_that_has_passed_is_told_later),
         TEST(destroying_the_client_ends_its_calls),

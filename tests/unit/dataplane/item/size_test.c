@@ -75,6 +75,45 @@ static struct capacity_vector sample(void)
     return v;
 }
 
+/* An attribute of so many empty lists in a list: no other bytes count for so much. */
+static struct slice lists_in_a_list(struct item_builder *b, size_t count)
+{
+    item_builder_clear(b);
+    item_builder_begin(b, VALUE_M);
+    item_builder_name(b, SLICE_LITERAL("l"));
+    item_builder_begin(b, VALUE_L);
+    for (size_t i = 0; i < count; i++) {
+        item_builder_begin(b, VALUE_L);
+        item_builder_end(b);
+    }
+    item_builder_end(b);
+    item_builder_end(b);
+    assert_false(item_builder_has_failed(b));
+    return item_builder_view(b);
+}
+
+static void reading_an_item_costs_what_its_size_does(void **state)
+{
+    struct item_builder b;
+    uint8_t text[5000] = {0};
+    item_builder_init(&b, ITEM_ENCODED_BYTES_MAX);
+    for (size_t count = 0; count < 5000; count++) {
+        struct slice item = lists_in_a_list(&b, count);
+        assert_true(item_size_bytes(item) <= 2 * item.length);
+        assert_int_equal(capacity_read_item(item, READ_STRONG).milli,
+                         capacity_read(item_size_bytes(item), READ_STRONG).milli);
+        item_builder_clear(&b);
+        item_builder_begin(&b, VALUE_M);
+        item_builder_attribute(&b, SLICE_LITERAL("s"), (struct value_view){VALUE_S, slice_make(text, count)});
+        item_builder_end(&b);
+        item = item_builder_view(&b);
+        assert_int_equal(capacity_read_item(item, READ_EVENTUAL).milli,
+                         capacity_read(item_size_bytes(item), READ_EVENTUAL).milli);
+    }
+    assert_int_equal(capacity_read_item(SLICE_EMPTY, READ_EVENTUAL).milli, 500);
+    item_builder_deinit(&b);
+}
+
 static void vector_comes_back_from_its_bytes(void **state)
 {
     struct buffer bytes;
@@ -128,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_are_dynamodbs),
         cmocka_unit_test(units_round_up_and_cost_at_least_one),
+        cmocka_unit_test(reading_an_item_costs_what_its_size_does),
         cmocka_unit_test(vector_comes_back_from_its_bytes),
         cmocka_unit_test(units_that_could_overflow_a_sum_are_refused),
         cmocka_unit_test(damaged_vectors_are_refused),

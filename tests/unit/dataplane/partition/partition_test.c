@@ -272,11 +272,14 @@ static void a_repeated_request_is_answered_and_not_written_again(void **state)
     apply(f, 1, propose(f, &first));
     struct write_request request = put(f, 2, "{pk:'k', n:2}");
     request.return_values = RETURN_ALL_OLD;
+    assert_false(partition_knows_request(f->p, request.request_id));
     struct slice payload = propose(f, &request);
     struct write_answer answer;
+    assert_true(partition_knows_request(f->p, request.request_id));
     assert_int_equal(evaluate(f, &request, &answer), WRITE_VERDICT_REPEAT);
     assert_int_equal(answer.after_index, 2);
     apply(f, 2, payload);
+    assert_true(partition_knows_request(f->p, request.request_id));
     assert_int_equal(evaluate(f, &request, &answer), WRITE_VERDICT_REPEAT);
     assert_int_equal(answer.after_index, 0);
     assert_true(answer.has_attributes);
