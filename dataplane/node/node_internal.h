@@ -92,9 +92,13 @@ struct replica {
     struct write_wait *waits; /* by index, oldest first */
     struct write_wait **waits_end;
 
-    struct loop_timer wake;
-    struct loop_task work;  /* flush what was proposed, apply what is committed */
-    struct loop_task apply; /* goes on in a turn that has room */
+    struct loop_timer wake;      /* not started while it rests */
+    struct rest_list *rest_list; /* shard_rest.c; NULL: it does not rest */
+    struct replica *rest_next;
+    struct replica **rest_link; /* what points at it */
+    uint64_t rested_us;         /* since when; a leader had its lease then */
+    struct loop_task work;      /* flush what was proposed, apply what is committed */
+    struct loop_task apply;     /* goes on in a turn that has room */
     struct loop_timer apply_retry;
     struct loop_timer membership_check;
     bool is_installing; /* a snapshot takes the place of store and log: nothing is applied */
@@ -187,6 +191,17 @@ struct steady_peer {
 };
 enum { STEADY_PEERS_MAX = 64 };
 
+/* Replicas that need no tick while what is known of a node's support stays as it is. */
+struct rest_list {
+    struct shard *shard;
+    uint32_t node_id; /* whose promise followers wait for; 0: leaders */
+    uint64_t epoch;   /* as it was when last looked at */
+    uint64_t held_us; /* leaders: when all support was last there, as before */
+    struct replica *first;
+    struct loop_timer timer;
+};
+enum { REST_LISTS_MAX = 65, REST_LEAST_US = 20 * 1000 };
+
 /* A word from one shard to another that needs no memory: under way at most once at a time. */
 struct shard_signal {
     struct mailbox_message message;
@@ -225,6 +240,8 @@ struct shard {
     atomic_bool has_caught_up; /* each replica here has, once since the start */
     struct steady_peer steady_peers[STEADY_PEERS_MAX];
     uint32_t steady_peer_count;
+    struct rest_list rest_lists[REST_LISTS_MAX];
+    uint32_t rest_list_count;
     struct random random;      /* of the flushes' times */
     struct flushing *flushing; /* NULL: none is under way */
     uint64_t drain_until_us;
@@ -307,6 +324,8 @@ void replica_quarantine(struct replica *r, const char *reason);
 /* now_us and support of the event are filled in. Returns update.err. */
 enum err replica_step(struct replica *r, struct group_event *event, struct group_update *ret_update);
 void replica_tick(struct replica *r);
+/* held_us: as of struct group_event. */
+void replica_tick_held(struct replica *r, uint64_t held_us);
 /* Write what an update wants on disk (group_bootstrap's, outside of a step). */
 enum err replica_persist(struct replica *r, const struct group_persist *persist) MUST_CHECK;
 void replica_on_frame(struct shard *s, struct wire_call call, const struct frame *frame);
@@ -405,6 +424,14 @@ void shard_turn_spend(struct shard *s, uint64_t us);
 
 /* Soon: a leader may be wanted elsewhere. */
 void shard_check_leaders(struct shard *s);
+
+/* ---- shard_rest.c ---- */
+/* After a step: false if it does not rest, and wants its own timer. */
+bool replica_rest(struct replica *r, enum group_rest rest, uint32_t node_id);
+void replica_unrest(struct replica *r);
+/* For its next tick. */
+uint64_t replica_held_us(const struct replica *r);
+void shard_rest_close(struct shard *s);
 
 /* ---- shard_leads.c ---- */
 /* Look which nodes support us, from time to time. */

@@ -381,6 +381,7 @@ void shard_close(struct shard *s)
     for (struct replica *r = s->replicas; r != NULL; r = r->hh.next)
         replica_stop(r, r->state == REPLICA_ACTIVE ? REPLICA_CREATING : r->state);
     shard_report_close(s);
+    shard_rest_close(s);
     if (s->server != NULL)
         wire_server_close(s->server, NULL, NULL);
     snapshot_close_all(s);

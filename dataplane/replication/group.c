@@ -256,6 +256,8 @@ static void dispatch(struct group *g, const struct group_event *event)
 {
     switch (event->kind) {
     case GROUP_EVENT_TICK:
+        if (event->held_us > g->lease_seen_us)
+            g->lease_seen_us = event->held_us;
         on_tick(g);
         break;
     case GROUP_EVENT_MESSAGE:

@@ -1,5 +1,10 @@
-"""`./dev faults [--kills N | --handovers N | --restart] [--seed N]`: kill -9, leads moved, or a rolling restart under load on a fleet of its own; what
-was lost, how long it took.
+"""`./dev faults`: a fleet of its own under load, and what becomes of it; what was lost, how long it took.
+
+    --kills N          kill -9 of one process after the other
+    --handovers N      leads moved on purpose                       (handovers.py)
+    --restart          every process starts again, one by one       (rolling_restart.py)
+    --cold-start       all routers and MemDS die at full load       (cold_start.py)
+    --metadata-spike   ten times the usual look-ups                 (metadata_spike.py)
 
 Exits non-zero when an acknowledged write is lost, a write is applied twice, something unexpected is answered, or
 a partition is out of service for longer than promised.
@@ -15,7 +20,7 @@ from pathlib import Path
 
 from deploy.local.fleet import Fleet, FleetError
 from deploy.local.layout import NO_CAPS
-from tests.faults import handovers, kill_run, rolling_restart
+from tests.faults import cold_start, handovers, kill_run, metadata_spike, rolling_restart
 from tests.faults.kill_probe import percentile
 
 PORT = 23000
@@ -89,6 +94,21 @@ def run_restart(fleet, seed):
     return is_good
 
 
+def run_cold_start(fleet, binaries):
+    result = cold_start.run(fleet, Path(binaries) / "sluice-load", fleet.create_tenant("faults"), say=say)
+    say(f"{result.summary()}: {'passed' if result.is_within_bounds else 'FAILED'}")
+    return result.is_within_bounds
+
+
+def run_spike(fleet, seed):
+    result = metadata_spike.run(fleet, fleet.create_tenant("faults"), seed, say=say)
+    for sentence in result.failed[:SENTENCES_SHOWN_MAX]:
+        say(f"FAILED: {sentence}")
+    is_good = judge_items(result.report) and result.is_good
+    say(f"{result.summary()}: {'passed' if is_good else 'FAILED'}")
+    return is_good
+
+
 def campaign(run, port, binaries, loops):
     """Runs run(fleet), which prints its figures and says whether they are good, on a fleet of its own."""
     home = Path(tempfile.mkdtemp(prefix="sluice-faults-"))
@@ -112,6 +132,8 @@ def main():
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--handovers", type=int, default=None, help="move so many leads instead")
     parser.add_argument("--restart", action="store_true", help="start every process again, one by one, instead")
+    parser.add_argument("--cold-start", action="store_true", help="all routers and MemDS at once, at full load, instead")
+    parser.add_argument("--metadata-spike", action="store_true", help="ten times the usual look-ups instead")
     parser.add_argument("--seed", type=int, default=None, help="order of the victims; default: by the clock")
     parser.add_argument("--port", type=int, default=PORT, help="base of the fleet's ports")
     parser.add_argument("--loops", type=int, default=None, help="of each node; default: as ./dev up")
@@ -123,6 +145,10 @@ def main():
     def run(fleet):
         if options.handovers is not None:
             return run_handovers(fleet, options.handovers, seed)
+        if options.cold_start:
+            return run_cold_start(fleet, options.binaries)
+        if options.metadata_spike:
+            return run_spike(fleet, seed)
         if options.restart:
             return run_restart(fleet, seed)
         return run_kills(fleet, options.kills, seed)
