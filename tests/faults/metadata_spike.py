@@ -39,9 +39,14 @@ class Result:
     report: object          # kill_load.Report of the items
 
     @property
+    def is_unharmed(self):
+        """Nobody's request failed."""
+        return (not self.failed and self.report.is_clean and self.report.unanswered == 0 and self.report.unsent == 0)
+
+    @property
     def is_good(self):
-        return (not self.failed and self.report.is_clean and self.report.unanswered == 0 and self.report.unsent == 0
-                and self.describes >= 0.8 * TIMES * self.usual_describes and self.keys >= 0.8 * TIMES * self.usual_keys)
+        """... and there were as many as there should be."""
+        return (self.is_unharmed and self.describes >= 0.8 * TIMES * self.usual_describes and self.keys >= 0.8 * TIMES * self.usual_keys)
 
     def summary(self):
         return (f"metadata: DescribeTable {self.usual_describes:.0f} per s, then {self.describes:.0f}; keys looked up "
@@ -121,7 +126,7 @@ def phase(fleet, asking, seconds, table, options, times):
     return (asking.asked - asked) / passed, (looked_up(fleet) - keys) / passed
 
 
-def run(fleet, key, seed, table="spike", say=lambda text: None):
+def run(fleet, key, seed, table="spike", seconds=SPIKE_SECONDS, say=lambda text: None):
     """On a running fleet, for a tenant's key; returns a Result."""
     options = (HOST, fleet.layout.port, key)
     client = Client(*options)
@@ -136,7 +141,7 @@ def run(fleet, key, seed, table="spike", say=lambda text: None):
         lookers, describers = Paced(), Paced()
         for name in MEMDS:
             lookers.add(looker(fleet, name), wanted_keys / KEYS_PER_LOOKUP / len(MEMDS))
-        describes, keys = phase(fleet, describers, SPIKE_SECONDS, table, options, TIMES)
+        describes, keys = phase(fleet, describers, seconds, table, options, TIMES)
         lookers.stop()
         describers.stop()
         load.stop()
