@@ -148,6 +148,17 @@ static enum err find_row(const struct words *w, const struct row **ret_row, stru
                      w->positions[1], w->positions[0], actions);
 }
 
+static int is_name_character(int c)
+{
+    return isalnum(c) || c == '-' || c == '_' || c == '.';
+}
+
+static bool is_node_order(enum cli_verb verb)
+{
+    return verb == CLI_FLEET_SHOW || verb == CLI_FLEET_DRAIN || verb == CLI_FLEET_UNDRAIN ||
+           verb == CLI_FLEET_REMOVE;
+}
+
 static bool is_only(const char *text, int (*is_wanted)(int c))
 {
     for (; *text != '\0'; text++) {
@@ -170,6 +181,11 @@ static enum err check_argument(const struct cli_command *command, struct error *
     if (command->verb == CLI_KEY_REVOKE &&
         (argument[0] == '\0' || strlen(argument) > KEY_ID_BYTES_MAX || !is_only(argument, isalnum)))
         return error_set(error, ERR_CONFIG, "an access key's id has letters and digits only, this is '%s'",
+                         argument);
+    if (is_node_order(command->verb) &&
+        (argument[0] == '\0' || strlen(argument) > NAME_BYTES_MAX || !is_only(argument, is_name_character)))
+        return error_set(error, ERR_CONFIG,
+                         "a node is called by its name or its id, and not '%s'; `sluice fleet list`",
                          argument);
     return ERR_OK;
 }

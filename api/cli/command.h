@@ -20,7 +20,8 @@ enum cli_verb {
 /* All strings are borrowed from the words. */
 struct cli_command {
     enum cli_verb verb;
-    const char *argument;   /* tenant's name or id, or access key id; NULL where the verb has none */
+    const char
+        *argument; /* tenant's name or id, access key id, node's name or id; NULL where the verb has none */
     const char *user_name;  /* of a new key; NULL = control's default, "root" */
     const char *url;        /* NULL = not given */
     const char *token_file; /* NULL = not given */

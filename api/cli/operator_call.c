@@ -28,6 +28,15 @@ static enum err set_body(struct operator_call *call, const char *field, const ch
     return ERR_OK;
 }
 
+/* An order is a POST; without one it is a question. */
+static void set_node_path(struct operator_call *call, const char *node, const char *order)
+{
+    if (order[0] != '\0')
+        call->method = "POST";
+    (void)snprintf(call->path, sizeof call->path, "/v1/fleet/nodes/%s%s", node,
+                   order); /* a name has 127 at most */
+}
+
 static enum err fill(struct operator_call *call, const struct cli_command *command, struct error *error)
 {
     const char *argument = command->argument;
@@ -48,11 +57,24 @@ static enum err fill(struct operator_call *call, const struct cli_command *comma
         (void)snprintf(call->path, sizeof call->path, "/v1/keys/%s/revoke", argument); /* at most 128 */
         return ERR_OK;
     case CLI_FLEET:
+    case CLI_FLEET_LIST:
         (void)snprintf(call->path, sizeof call->path, "/v1/fleet"); /* fits */
         return ERR_OK;
     case CLI_FLEET_RESTART:
         call->method = command->is_status ? "GET" : command->is_stop ? "DELETE" : "POST";
         (void)snprintf(call->path, sizeof call->path, "/v1/fleet/restart"); /* fits */
+        return ERR_OK;
+    case CLI_FLEET_SHOW:
+        set_node_path(call, argument, "");
+        return ERR_OK;
+    case CLI_FLEET_DRAIN:
+        set_node_path(call, argument, "/drain");
+        return ERR_OK;
+    case CLI_FLEET_UNDRAIN:
+        set_node_path(call, argument, "/undrain");
+        return ERR_OK;
+    case CLI_FLEET_REMOVE:
+        set_node_path(call, argument, "/remove");
         return ERR_OK;
     case CLI_HELP:
     case CLI_VERSION:

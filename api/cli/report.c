@@ -2,40 +2,10 @@
 
 #include <jansson.h>
 #include <stdio.h>
-#include <time.h>
 
-#include "api/cli/columns.h"
+#include "api/cli/report_internal.h"
 #include "api/cli/restart.h"
 #include "base/assert.h"
-
-enum { TIME_BYTES = 32 };
-
-static const char *text_of(const json_t *object, const char *field)
-{
-    return json_string_value(json_object_get(object, field));
-}
-
-static long long number_of(const json_t *object, const char *field)
-{
-    return json_integer_value(json_object_get(object, field));
-}
-
-/* 2026-11-21T05:47:14Z; "never" for 0. */
-static const char *time_text(long long us, char to[TIME_BYTES])
-{
-    time_t seconds = (time_t)(us / 1000000);
-    struct tm parts;
-    if (us <= 0 || gmtime_r(&seconds, &parts) == NULL || strftime(to, TIME_BYTES, "%FT%TZ", &parts) == 0)
-        (void)snprintf(to, TIME_BYTES, "never"); /* fits */
-    return to;
-}
-
-static enum err finish(struct columns *columns, struct buffer *to)
-{
-    columns_write(columns, to);
-    columns_deinit(columns);
-    return buffer_has_failed(to) ? ERR_NO_MEMORY : ERR_OK;
-}
 
 /* ---- one thing: a line per field ---- */
 
@@ -48,7 +18,7 @@ static enum err write_fields(const json_t *answer, const struct field *fields, s
                              struct buffer *to)
 {
     for (size_t i = 0; i < count; i++) {
-        const char *text = text_of(answer, fields[i].name);
+        const char *text = report_text(answer, fields[i].name);
         if (text == NULL)
             return ERR_INVALID;
         buffer_append_format(to, "%-18s %s\n", fields[i].label, text);
@@ -77,7 +47,7 @@ static enum err write_new_key(const json_t *answer, struct buffer *to)
 
 static enum err write_revoked(const json_t *answer, struct buffer *to)
 {
-    const char *id = text_of(answer, "access_key_id");
+    const char *id = report_text(answer, "access_key_id");
     if (id == NULL)
         return ERR_INVALID;
     buffer_append_format(to, "%s is revoked; routers refuse it within seconds.\n", id);
@@ -91,66 +61,27 @@ static enum err write_tenants(const json_t *answer, struct buffer *to)
     static const char *const titles[] = {"TENANT ID", "NAME", "TABLES", "STATE", "CREATED"};
     const json_t *tenants = json_object_get(answer, "tenants");
     struct columns columns;
-    char created[TIME_BYTES];
+    char created[REPORT_TIME_BYTES];
     if (!json_is_array(tenants))
         return ERR_INVALID;
     columns_init(&columns, titles, sizeof titles / sizeof titles[0]);
     for (size_t i = 0; i < json_array_size(tenants); i++) {
         const json_t *tenant = json_array_get(tenants, i);
-        columns_text(&columns, text_of(tenant, "tenant_id"));
-        columns_text(&columns, text_of(tenant, "name"));
-        columns_number(&columns, number_of(tenant, "tables"));
+        columns_text(&columns, report_text(tenant, "tenant_id"));
+        columns_text(&columns, report_text(tenant, "name"));
+        columns_number(&columns, report_number(tenant, "tables"));
         columns_text(&columns,
                      json_is_true(json_object_get(tenant, "is_suspended")) ? "suspended" : "active");
-        columns_text(&columns, time_text(number_of(tenant, "created_us"), created));
+        columns_text(&columns, report_time(report_number(tenant, "created_us"), created));
     }
-    return finish(&columns, to);
-}
-
-/* Lost: its data directory is gone, and another has its name. */
-static const char *state_of_node(const json_t *node)
-{
-    if (json_is_true(json_object_get(node, "is_lost")))
-        return "lost";
-    return json_is_true(json_object_get(node, "is_alive")) ? "alive" : "silent";
-}
-
-static void add_node(struct columns *columns, const json_t *node)
-{
-    char address[160];
-    char heard[TIME_BYTES];
-    const char *host = text_of(node, "host");
-    (void)snprintf(address, sizeof address, "%s:%lld", host == NULL ? "?" : host,
-                   number_of(node, "port")); /* cut */
-    columns_number(columns, number_of(node, "node_id"));
-    columns_text(columns, text_of(node, "name"));
-    columns_text(columns, text_of(node, "zone"));
-    columns_text(columns, address);
-    columns_text(columns, state_of_node(node));
-    columns_number(columns, number_of(node, "replicas"));
-    columns_number(columns, number_of(node, "wanted_leaders"));
-    columns_text(columns, time_text(number_of(node, "last_heartbeat_us"), heard));
-}
-
-static enum err write_nodes(const json_t *answer, struct buffer *to)
-{
-    static const char *const titles[] = {"NODE",  "NAME",     "ZONE",           "ADDRESS",
-                                         "STATE", "REPLICAS", "WANTED LEADERS", "LAST HEARTBEAT"};
-    const json_t *nodes = json_object_get(answer, "nodes");
-    struct columns columns;
-    if (!json_is_array(nodes))
-        return ERR_INVALID;
-    columns_init(&columns, titles, sizeof titles / sizeof titles[0]);
-    for (size_t i = 0; i < json_array_size(nodes); i++)
-        add_node(&columns, json_array_get(nodes, i));
-    return finish(&columns, to);
+    return report_finish(&columns, to);
 }
 
 static const char *state_of_memds(const json_t *memds, long long newest)
 {
     if (!json_is_true(json_object_get(memds, "is_connected")))
         return "away";
-    return number_of(memds, "bundle_version") < newest ? "behind" : "current";
+    return report_number(memds, "bundle_version") < newest ? "behind" : "current";
 }
 
 /* A control of an older release does not say. */
@@ -165,15 +96,15 @@ static enum err write_memds(const json_t *answer, struct buffer *to)
     columns_init(&columns, titles, sizeof titles / sizeof titles[0]);
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *memds = json_array_get(all, i);
-        const char *host = text_of(memds, "host");
+        const char *host = report_text(memds, "host");
         char address[160];
         (void)snprintf(address, sizeof address, "%s:%lld", host == NULL ? "?" : host,
-                       number_of(memds, "port")); /* cut */
+                       report_number(memds, "port")); /* cut */
         columns_text(&columns, address);
-        columns_text(&columns, state_of_memds(memds, number_of(answer, "bundle_version")));
-        columns_number(&columns, number_of(memds, "bundle_version"));
+        columns_text(&columns, state_of_memds(memds, report_number(answer, "bundle_version")));
+        columns_number(&columns, report_number(memds, "bundle_version"));
     }
-    return finish(&columns, to);
+    return report_finish(&columns, to);
 }
 
 /* "tables: 2 active, 1 creating", states without a table left out. */
@@ -198,13 +129,14 @@ static enum err write_fleet(const json_t *answer, struct buffer *to)
     json_t *tables = json_object_get(answer, "tables");
     if (!json_is_object(tables))
         return ERR_INVALID;
-    TRY(write_nodes(answer, to));
+    TRY(report_nodes(answer, to));
     TRY(write_memds(answer, to));
     buffer_append_u8(to, '\n');
     write_table_counts(tables, to);
-    buffer_append_format(to, "partitions      %lld\n", number_of(answer, "partitions"));
-    buffer_append_format(to, "replicas        %lld\n", number_of(answer, "replicas"));
-    buffer_append_format(to, "bundle version  %lld\n", number_of(answer, "bundle_version"));
+    buffer_append_format(to, "partitions      %lld\n", report_number(answer, "partitions"));
+    buffer_append_format(to, "replicas        %lld\n", report_number(answer, "replicas"));
+    report_care(answer, to);
+    buffer_append_format(to, "bundle version  %lld\n", report_number(answer, "bundle_version"));
     return buffer_has_failed(to) ? ERR_NO_MEMORY : ERR_OK;
 }
 
@@ -223,6 +155,14 @@ static enum err write_answer(enum cli_verb verb, const json_t *answer, struct bu
         return write_revoked(answer, to);
     case CLI_FLEET:
         return write_fleet(answer, to);
+    case CLI_FLEET_LIST:
+        return report_nodes(answer, to);
+    case CLI_FLEET_SHOW:
+        return report_node(answer, to);
+    case CLI_FLEET_DRAIN:
+    case CLI_FLEET_UNDRAIN:
+    case CLI_FLEET_REMOVE:
+        return report_node_order(verb, answer, to);
     case CLI_FLEET_RESTART:
         return restart_report(answer, to);
     case CLI_HELP:
@@ -246,8 +186,8 @@ enum err report_answer(const struct cli_command *command, const struct json_t *a
 enum err report_refusal(long status, const struct json_t *answer, struct error *error)
 {
     enum err code = status >= 500 ? ERR_UNAVAILABLE : ERR_INVALID;
-    const char *message = text_of(answer, "message");
-    const char *name = text_of(answer, "error");
+    const char *message = report_text(answer, "message");
+    const char *name = report_text(answer, "error");
     if (message == NULL)
         return error_set(error, code,
                          "HTTP status %ld, and no reason given; is this control's operator port?", status);

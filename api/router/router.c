@@ -190,6 +190,7 @@ static enum err open_peers(struct router *r, struct error *error)
         .identity = identity,
         .wire_metrics = &r->wire_metrics,
         .metrics = &r->item_metrics,
+        .dependency = &r->node_metrics,
         .zone = r->options.zone,
         .lookup = look_up,
         .data = r,
@@ -208,6 +209,7 @@ static enum err start(struct router *r, struct metrics *metrics, struct error *e
     TRY(metrics_add(metrics, &item_client_metric_table, NULL, &r->item_metrics));
     TRY(metrics_add(metrics, &dependency_metric_table, "dependency=\"memds\"", &r->memds_metrics));
     TRY(metrics_add(metrics, &dependency_metric_table, "dependency=\"control\"", &r->control_metrics));
+    TRY(metrics_add(metrics, &dependency_metric_table, "dependency=\"nodes\"", &r->node_metrics));
     TRY(metrics_add(metrics, &workers_metric_table, NULL, &r->workers.metrics));
     r->catalog = catalog_create();
     r->verifier = sigv4_verifier_create(SIGNING_KEYS_MAX);

@@ -44,6 +44,7 @@ struct router {
     struct item_client_metrics item_metrics;
     struct dependency_metrics memds_metrics;
     struct dependency_metrics control_metrics;
+    struct dependency_metrics node_metrics;
     struct cluster_key key;
     struct catalog *catalog;
     struct metrics *registry;

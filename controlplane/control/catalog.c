@@ -258,6 +258,7 @@ struct replica *catalog_add_replica(struct catalog *c, struct partition *partiti
     replica->kind = kind;
     replica->goal = goal;
     replica->is_leader_wanted = is_leader_wanted;
+    replica->is_wanted = goal == GOAL_PRESENT;
     replica->role = ROLE_NOT_REPORTED;
     HASH_ADD(hh, c->replicas, key, sizeof replica->key, replica);
     if (HASH_ADD_FAILED(replica)) {
@@ -303,7 +304,7 @@ void catalog_set_absent(struct catalog *c, struct replica *replica)
     catalog_touch_goal(c, replica);
 }
 
-static void lose(struct node *node)
+void catalog_lose_node(struct node *node)
 {
     node->is_lost = true;
     node->boot_epoch = 0;
@@ -316,7 +317,7 @@ void catalog_name_node(struct catalog *c, struct node *node, const char *name)
 {
     struct node *before = catalog_node_by_name(c, name);
     if (before != NULL && before != node)
-        lose(before);
+        catalog_lose_node(before);
     node->is_lost = false;
     (void)snprintf(node->name, sizeof node->name, "%s", name);
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/hash.h"
+#include "controlplane/control/node_life.h"
 #include "controlplane/control/placement.h"
 #include "controlplane/control/table_spec.h"
 #include "dataplane/item/key.h"
@@ -49,13 +50,22 @@ struct replica_key {
     uint64_t replica_id;
 };
 
+/* The numbers are stored. */
+enum replica_kind { REPLICA_STORAGE, REPLICA_LOG };
+
+/* In the membership that the group's leader reported. */
+enum replica_membership { REPLICA_NO_MEMBER, REPLICA_LEARNER, REPLICA_VOTER };
+
 struct replica {
     struct replica_key key;
     struct partition *partition;
     struct node *node;
-    uint32_t kind;
+    uint32_t kind; /* enum replica_kind */
     enum goal goal;
     bool is_leader_wanted;
+    bool is_wanted;             /* as a member; final when false */
+    bool is_newcomer;           /* not of the group's first membership */
+    bool is_leaving;            /* to be built elsewhere first */
     uint64_t creation_id;       /* the one creation that may act; 0 = none was reported yet */
     uint64_t goal_version;      /* of the goals that last named it */
     struct replica *older_goal; /* the node's list, by goal_version */
@@ -67,6 +77,8 @@ struct replica {
     uint64_t schema_version;
     uint64_t item_count;
     uint64_t item_bytes;
+    uint64_t milli_per_s; /* consumed by requests that it served */
+    enum replica_membership membership;
 };
 
 struct partition {
@@ -76,8 +88,13 @@ struct partition {
     struct slice end;
     uint64_t range_epoch;
     struct replica *replicas[PARTITION_REPLICAS_MAX];
-    size_t replica_count; /* 0 = not placed yet */
-    UT_hash_handle hh;    /* by group id */
+    size_t replica_count;    /* 0 = not placed yet */
+    uint64_t wanted_version; /* counts the changes of who is wanted; 0 = the first membership is */
+    UT_hash_handle hh;       /* by group id */
+    /* As reported: the membership that its leader last said. */
+    uint64_t membership_version; /* 0 = none since this control began */
+    uint64_t replica_id_floor;   /* who is no member and has a lower id never will be one */
+    uint32_t voter_count;
     uint8_t bounds[];
 };
 
@@ -105,7 +122,9 @@ struct table {
 struct node {
     uint32_t node_id;
     char name[NAME_BYTES_MAX + 1];
-    bool is_lost; /* another has the name now */
+    bool is_lost;     /* another has the name now, or nobody */
+    bool is_draining; /* gets no replicas, and gives away those that it has */
+    bool is_removed;  /* by an operator: lost, and its replicas are taken for gone */
     char zone[ZONE_BYTES_MAX + 1];
     char host[HOST_BYTES_MAX + 1];
     uint32_t port;          /* of its first loop; the others' follow */
@@ -122,10 +141,21 @@ struct node {
     uint64_t report_version; /* the newest of this boot that was taken */
     uint64_t told_since;     /* the goals_version that was last answered with goals, and up to which */
     uint64_t told_version;
+    uint64_t goals_taken; /* the newest goals that it has taken up */
+    bool is_cut_off;      /* the connection of its last heartbeat is closed */
+    enum node_life life;
+    uint64_t life_at_us;     /* boot clock: when it became that */
+    size_t view_index;       /* in the newest fleet_view */
     uint64_t heard_at_us;    /* boot clock */
     uint64_t heard_wall_us;  /* wall clock */
     uint64_t stored_wall_us; /* last_heartbeat_us in the database */
 };
+
+/* Its node has said so, or will never say anything again. */
+static inline bool replica_is_gone(const struct replica *replica)
+{
+    return replica->role == ROLE_REMOVED || replica->node->is_removed;
+}
 
 struct catalog_counters {
     uint64_t tenant_id;
@@ -184,10 +214,22 @@ struct replica *catalog_add_replica(struct catalog *c, struct partition *partiti
 /* Change and keep lists and counts in step. */
 void catalog_set_status(struct catalog *c, struct table *table, enum table_status status);
 void catalog_set_absent(struct catalog *c, struct replica *replica);
+/* For good: it is not wanted as a member any more. Those that stay are told. */
+void catalog_set_unwanted(struct catalog *c, struct replica *replica);
+/* Instead of whoever else should. */
+void catalog_set_leader(struct catalog *c, struct replica *replica);
+/* The partition's goals change: the nodes of all replicas that should be there will be told. */
+void catalog_touch_partition(struct catalog *c, struct partition *partition);
+/* The wanted members change, as a newcomer's creation is known or somebody is not wanted any more. */
+void catalog_change_wanted(struct catalog *c, struct partition *partition);
 /* Give the replica a new goal version: its node will be told. */
 void catalog_touch_goal(struct catalog *c, struct replica *replica);
 /* The node has the name; whichever had it is lost, and what it reported is void. */
 void catalog_name_node(struct catalog *c, struct node *node, const char *name);
+/* An operator's word: it will not be back, and its name is free. */
+void catalog_give_up_node(struct catalog *c, struct node *node);
+/* It must have no replicas. */
+void catalog_remove_node(struct catalog *c, struct node *node);
 void catalog_remove_replica(struct catalog *c, struct replica *replica);
 /* It must have no replicas. */
 void catalog_remove_partition(struct catalog *c, struct partition *partition);

@@ -16,3 +16,6 @@ void table_forget(struct table *t, const struct partition *partition);
 
 /* Out of its node's list, where it may be. */
 void catalog_unlink_goal(struct replica *replica);
+
+/* Another has its name, or nobody: what it reported is void. */
+void catalog_lose_node(struct node *node);

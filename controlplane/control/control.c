@@ -3,12 +3,19 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "controlplane/control/control_internal.h"
+#include "controlplane/control/fleet_internal.h"
 #include "controlplane/control/fleet_restart.h"
 #include "controlplane/control/operator_http.h"
 #include "controlplane/proto/frame_type.h"
 
 enum { TICK_US = 500000, SCRATCH_BLOCK_BYTES = 64 * 1024, SCRATCH_BYTES_MAX = 64 * 1024 * 1024 };
+
+static const struct metric_row fleet_metric_rows[] = {
+#define METRIC(name, kind, unit, sentence) METRIC_ROW(struct fleet_metrics, name, kind, unit, sentence)
+#include "controlplane/control/fleet_metrics.def"
+#undef METRIC
+};
+const struct metric_table fleet_metric_table = METRIC_TABLE("fleet", fleet_metric_rows);
 
 /* ---- changes, one at a time ---- */
 
@@ -102,7 +109,9 @@ static void on_loaded(struct control *control, enum err err)
              (unsigned long long)control->catalog.counters.bundle_version);
     for (size_t i = 0; i < control->publisher_count; i++)
         publisher_wake(control->publishers[i]);
+    control->listening_at_us = loop_now_us(control->loop);
     control_wake_reconcile(control);
+    control_wake_repair(control);
 }
 
 static void on_migrated(struct control *control, enum err err)
@@ -218,6 +227,7 @@ static enum err open_parts(struct control *control, struct error *error)
     control->bundle = bundle_store_create();
     TRY(control_reconcile_init(control));
     TRY(control_restart_init(control));
+    TRY(fleet_repair_init(control));
     if (control->bundle == NULL)
         return error_set(error, ERR_NO_MEMORY, "no memory");
     const struct db_options db_options = {
@@ -239,6 +249,7 @@ static enum err open_parts(struct control *control, struct error *error)
     };
     TRY(operator_http_open(&http_options, &control->operator_http, error));
     loop_timer_start(control->loop, &control->ticker, loop_now_us(control->loop) + TICK_US);
+    control_fleet_start(control);
     return ERR_OK;
 }
 
@@ -274,6 +285,7 @@ void control_close(struct control *control)
     control->operator_http = NULL;
     control_drop_polls(control, ERR_CLOSED);
     loop_timer_stop(control->loop, &control->ticker);
+    control_fleet_stop(control);
     for (size_t i = 0; i < control->publisher_count; i++)
         publisher_close(control->publishers[i]);
     control->publisher_count = 0;
@@ -293,6 +305,7 @@ void control_free(struct control *control)
 {
     control_reconcile_deinit(control);
     control_restart_deinit(control);
+    fleet_repair_deinit(control);
     catalog_clear(&control->catalog);
     bundle_store_destroy(control->bundle);
     sql_batch_deinit(&control->batch);

@@ -13,6 +13,13 @@
 struct control;
 struct wire_metrics;
 
+struct fleet_metrics {
+#define METRIC(name, kind, unit, sentence) struct metric_##kind name;
+#include "controlplane/control/fleet_metrics.def"
+#undef METRIC
+};
+extern const struct metric_table fleet_metric_table;
+
 struct control_options {
     const char *host;
     uint16_t port;
@@ -24,7 +31,13 @@ struct control_options {
     uint64_t cluster_id;
     struct cluster_key key;
     uint64_t job_timeout_us;
-    uint64_t node_timeout_us;          /* without a heartbeat for so long a node gets no new replicas */
+    uint64_t node_timeout_us; /* without a heartbeat for so long a node is dead */
+    uint64_t node_abandon_us; /* dead for so long its replicas are built elsewhere */
+    uint64_t node_return_us;  /* heard again, it must stay for so long to count */
+    uint32_t node_builds_max; /* storage replicas built at once on a node, */
+    uint32_t builds_max;      /* and in all */
+    uint32_t moves_max;       /* of these, for balance */
+    struct fleet_metrics *fleet_metrics;
     struct wire_metrics *wire_metrics; /* of this loop; may be NULL */
     struct mailbox *mailbox;           /* into the loop */
     /* Active or not any more: for readiness. */

@@ -27,6 +27,7 @@ struct tag_request;
 struct operator_http;
 struct reconciliation;
 struct fleet_restart;
+struct repairs;
 
 /* Embedded in what asks for it. */
 struct change {
@@ -69,7 +70,11 @@ struct control {
     uint64_t goal_version_first; /* goals of earlier controls are below this */
     struct reconciliation *reconciliation;
     struct fleet_restart *fleet_restart;
-    struct arena scratch; /* for one event at a time */
+    struct repairs *repairs;
+    struct loop_timer look;   /* at the nodes' lives */
+    uint64_t looked_at_us;    /* boot clock */
+    uint64_t listening_at_us; /* since when every node could have been heard */
+    struct arena scratch;     /* for one event at a time */
 };
 
 /* control.c */
@@ -140,6 +145,9 @@ void control_wake_reconcile(struct control *control);
 
 /* join.c: store what must be stored of a heartbeat, then take it. */
 struct Sluice__Controlplane__NodeHeartbeat;
+struct Sluice__Controlplane__MemberGoal;
+struct Sluice__Controlplane__ReplicaGoal;
+struct Sluice__Controlplane__ReplicaReport;
 void control_join(struct control *control, struct wire_call call,
                   const struct Sluice__Controlplane__NodeHeartbeat *heard, struct slice packed);
 
@@ -154,8 +162,31 @@ void control_take_heartbeat(struct control *control, struct wire_call call, uint
 void control_on_heartbeat(struct control *control, struct wire_call call, const struct frame *frame);
 /* Answer the held heartbeats of nodes with news. */
 void control_tell_nodes(struct control *control);
+/* Heartbeats are held for nodes whose connections are closed: note that, and drop them. */
+void control_note_cut_off(struct control *control);
 /* Refuse the held heartbeats: we are no longer the active one. */
 void control_drop_polls(struct control *control, enum err err);
+
+/* member_goals.c: who belongs to the goal's group, now and then. Without memory the arena has failed. */
+void control_fill_members(struct Sluice__Controlplane__ReplicaGoal *goal, const struct replica *replica,
+                          struct arena *arena);
+struct Sluice__Controlplane__MemberGoal *control_make_member(const struct node *node, uint64_t replica_id,
+                                                             uint32_t kind, struct arena *arena);
+
+/* fleet_report.c: what a replica says beyond its own state: a leader's membership and load. */
+void control_take_membership(struct control *control, struct replica *replica,
+                             const struct Sluice__Controlplane__ReplicaReport *report);
+/* fleet_life.c */
+void control_fleet_start(struct control *control);
+void control_fleet_stop(struct control *control);
+void control_node_heard(struct control *control, struct node *node);
+/* fleet_repair.c: something changed that replicas may have to follow: look soon. */
+void control_wake_repair(struct control *control);
+/* fleet_steps.c: the wanted members change with this batch. */
+void control_store_wanted(const struct partition *partition, struct sql_batch *batch);
+/* fleet_view.c: may be given replicas; what it has that is to stay. */
+bool fleet_can_take(const struct node *node);
+struct placement_node fleet_weigh_node(const struct node *node);
 
 /* publish.c */
 enum err publisher_open(struct control *control, const struct address *address,
@@ -175,6 +206,10 @@ enum err publisher_ask(struct publisher *p, const struct wire_message *message, 
                        void *data);
 /* Tell it that the table's groups are gone. */
 void publisher_remove_groups(struct publisher *p, const struct table *table);
+
+/* operator_fleet.c: the same for paths of nodes; false: it is none, and nothing was done. */
+bool control_on_fleet_operator(struct control *control, const char *method, const char *path,
+                               struct answer *answer, answer_cb done, void *data) MUST_CHECK;
 
 /* operator_api.c: a request of the operator port, on the loop. `done` as above. */
 void control_on_operator(struct control *control, const char *method, const char *path, struct slice body,

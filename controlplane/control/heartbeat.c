@@ -32,48 +32,6 @@ struct poll_call {
 
 /* ---- answers ---- */
 
-static char *text(const char *constant)
-{
-    union {
-        const char *in;
-        char *out;
-    } pointer = {.in = constant};
-    return pointer.out; /* protobuf-c does not write through it */
-}
-
-static Sluice__Controlplane__MemberGoal *make_member(const struct node *node, uint64_t replica_id,
-                                                     uint32_t kind, struct arena *arena)
-{
-    Sluice__Controlplane__MemberGoal *member = arena_alloc(arena, sizeof *member);
-    if (member == NULL)
-        return NULL;
-    sluice__controlplane__member_goal__init(member);
-    member->replica_id = replica_id;
-    member->node_id = node->node_id;
-    member->zone = text(node->zone);
-    member->host = text(node->host);
-    member->port = node->port;
-    member->loops = node->loops;
-    member->kind = kind;
-    return member;
-}
-
-static void add_members(Sluice__Controlplane__ReplicaGoal *goal, const struct partition *partition,
-                        struct arena *arena)
-{
-    goal->first_members = arena_alloc(arena, PARTITION_REPLICAS_MAX * sizeof *goal->first_members);
-    for (size_t i = 0; i < partition->replica_count && goal->first_members != NULL; i++) {
-        const struct replica *replica = partition->replicas[i];
-        Sluice__Controlplane__MemberGoal *member =
-            make_member(replica->node, replica->key.replica_id, replica->kind, arena);
-        if (member == NULL)
-            return;
-        goal->first_members[goal->n_first_members++] = member;
-        if (replica->is_leader_wanted)
-            goal->leader_preference = replica->key.replica_id;
-    }
-}
-
 static struct slice copy_schema(const struct table *table, struct arena *arena)
 {
     struct buffer schema;
@@ -103,7 +61,7 @@ static Sluice__Controlplane__ReplicaGoal *make_goal(const struct replica *replic
     goal->schema = proto_bytes(copy_schema(partition->table, arena));
     goal->first_membership_version = 1;
     goal->creation_id = replica->creation_id;
-    add_members(goal, partition, arena);
+    control_fill_members(goal, replica, arena);
     return goal;
 }
 
@@ -132,7 +90,7 @@ static void add_nodes(const struct control *control, Sluice__Controlplane__NodeG
     goals->nodes = arena_alloc(arena, (HASH_COUNT(control->catalog.nodes) + 1) * sizeof *goals->nodes);
     for (const struct node *node = control->catalog.nodes; node != NULL && goals->nodes != NULL;
          node = node->hh.next) {
-        Sluice__Controlplane__MemberGoal *member = make_member(node, 0, 0, arena);
+        Sluice__Controlplane__MemberGoal *member = control_make_member(node, 0, 0, arena);
         if (member == NULL)
             return;
         if (node->is_lost)
@@ -233,6 +191,19 @@ void control_tell_nodes(struct control *control)
     }
 }
 
+void control_note_cut_off(struct control *control)
+{
+    for (struct poll_call *poll = control->polls, *next; poll != NULL; poll = next) {
+        next = poll->next;
+        if (wire_call_is_open(poll->call))
+            continue;
+        struct node *node = catalog_node(&control->catalog, poll->node_id);
+        if (node != NULL)
+            node->is_cut_off = true;
+        drop_poll(control, poll);
+    }
+}
+
 void control_drop_polls(struct control *control, enum err err)
 {
     while (control->polls != NULL) {
@@ -278,14 +249,14 @@ static void take_report(struct control *control, const struct node *node,
     replica->schema_version = report->schema_version;
     replica->item_count = report->item_count;
     replica->item_bytes = report->item_bytes;
+    control_take_membership(control, replica, report);
     if (replica->partition->table->is_unsettled)
         control_wake_reconcile(control);
 }
 
 static void take_reports(struct control *control, struct node *node, const heartbeat *heard)
 {
-    uint64_t now_us = loop_now_us(control->loop);
-    bool was_away = node->boot_epoch == 0 || now_us > node->heard_at_us + control->options.node_timeout_us;
+    bool was_away = node->boot_epoch == 0 || !fleet_can_take(node);
     if (node->boot_epoch != heard->boot_epoch || heard->is_full)
         forget_reports(node);
     if (node->boot_epoch != heard->boot_epoch)
@@ -294,8 +265,8 @@ static void take_reports(struct control *control, struct node *node, const heart
     node->report_version = heard->report_version;
     node->is_caught_up = heard->is_caught_up;
     node->is_reported = node->is_reported || heard->is_full;
-    node->heard_at_us = now_us;
-    node->heard_wall_us = clock_wall_us();
+    node->goals_taken = goals_since(control, heard->goals_version);
+    control_node_heard(control, node);
     for (size_t i = 0; i < heard->n_replicas; i++)
         take_report(control, node, heard->replicas[i]);
     if (heard->is_full)

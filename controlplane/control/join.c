@@ -80,8 +80,11 @@ static void store_created(const struct control *control, const struct node *node
                           struct sql_batch *batch)
 {
     for (size_t i = 0; i < heard->n_replicas; i++) {
-        if (created_by(control, node, heard->replicas[i]) == NULL)
+        const struct replica *replica = created_by(control, node, heard->replicas[i]);
+        if (replica == NULL)
             continue;
+        if (replica->is_newcomer && replica->is_wanted)
+            control_store_wanted(replica->partition, batch);
         sql_begin(batch, "UPDATE replicas SET creation_id = $3 "
                          "WHERE group_id = $1 AND replica_id = $2 AND creation_id = 0");
         sql_u64(batch, heard->replicas[i]->group_id);
@@ -152,7 +155,10 @@ static enum err apply(struct control *control, struct change *change)
         if (replica == NULL)
             continue;
         replica->creation_id = heard->replicas[i]->creation_id;
-        catalog_touch_goal(&control->catalog, replica);
+        if (replica->is_newcomer && replica->is_wanted)
+            catalog_change_wanted(&control->catalog, replica->partition);
+        else
+            catalog_touch_goal(&control->catalog, replica);
     }
     if (join->is_node_stored)
         TRY(apply_node(control, join, heard));

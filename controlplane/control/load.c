@@ -10,7 +10,9 @@ enum statement { COUNTERS, TENANTS, NODES, TABLES, PARTITIONS, REPLICAS, OBJECTS
 static const char *const statements[STATEMENT_COUNT] = {
     [COUNTERS] = "SELECT name, value FROM counters",
     [TENANTS] = "SELECT tenant_id, name, is_suspended, created_us FROM tenants",
-    [NODES] = "SELECT node_id, name, zone, host, port, last_heartbeat_us, is_lost, loops FROM nodes",
+    [NODES] =
+        "SELECT node_id, name, zone, host, port, last_heartbeat_us, is_lost, loops, is_draining, is_removed "
+        "FROM nodes",
     [TABLES] =
         ("SELECT t.space_id, t.tenant_id, t.name, t.table_id, t.arn, t.hash_name, t.hash_type, t.sort_name, "
          "t.sort_type, t.schema_version, t.billing_mode, t.read_units, t.write_units, t.table_class, "
@@ -18,10 +20,11 @@ static const char *const statements[STATEMENT_COUNT] = {
          "t.on_demand_us, t.table_class_us, t.increase_us, t.decrease_us, t.decrease_count, "
          "t.decreases_left FROM tables t"),
     [PARTITIONS] =
-        "SELECT group_id, space_id, range_start, range_end, range_epoch FROM partitions ORDER BY group_id",
-    [REPLICAS] =
-        "SELECT replica_id, group_id, node_id, kind, goal, is_leader_wanted, creation_id FROM replicas "
-        "ORDER BY group_id, replica_id",
+        ("SELECT group_id, space_id, range_start, range_end, range_epoch, wanted_version FROM partitions "
+         "ORDER BY group_id"),
+    [REPLICAS] = ("SELECT replica_id, group_id, node_id, kind, goal, is_leader_wanted, creation_id, "
+                  "is_wanted, is_newcomer, "
+                  "is_leaving FROM replicas ORDER BY group_id, replica_id"),
     [OBJECTS] = "SELECT kind, id, version, is_deleted, body FROM bundle_objects ORDER BY version",
     [RESTART] = "SELECT value FROM settings WHERE name = 'fleet_restart'",
 };
@@ -95,6 +98,8 @@ static enum err load_node(struct control *control, const struct row *r)
     node->stored_wall_us = node->heard_wall_us;
     node->is_lost = truth(r, 6);
     node->loops = (uint32_t)number(r, 7);
+    node->is_draining = truth(r, 8);
+    node->is_removed = truth(r, 9);
     return ERR_OK;
 }
 
@@ -152,9 +157,12 @@ static enum err load_partition(struct control *control, const struct row *r)
         return ERR_CORRUPT;
     TRY(db_field_bytes(r->results, r->statement, r->row, 2, &control->scratch, &start));
     TRY(db_field_bytes(r->results, r->statement, r->row, 3, &control->scratch, &end));
-    return catalog_add_partition(&control->catalog, table, number(r, 0), start, end, number(r, 4)) == NULL
-               ? ERR_NO_MEMORY
-               : ERR_OK;
+    struct partition *partition =
+        catalog_add_partition(&control->catalog, table, number(r, 0), start, end, number(r, 4));
+    if (partition == NULL)
+        return ERR_NO_MEMORY;
+    partition->wanted_version = number(r, 5);
+    return ERR_OK;
 }
 
 static enum err load_replica(struct control *control, const struct row *r)
@@ -169,6 +177,9 @@ static enum err load_replica(struct control *control, const struct row *r)
     if (replica == NULL)
         return ERR_NO_MEMORY;
     replica->creation_id = number(r, 6);
+    replica->is_wanted = truth(r, 7);
+    replica->is_newcomer = truth(r, 8);
+    replica->is_leaving = truth(r, 9);
     return ERR_OK;
 }
 

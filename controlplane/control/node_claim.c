@@ -30,7 +30,7 @@ enum node_claim node_claim(const struct catalog *c, const struct node_claimant *
     if (claimant->node_id == 0)
         return claim_without_id(c, claimant, alive_from_us, ret_node);
     struct node *node = catalog_node(c, claimant->node_id);
-    if (node == NULL)
+    if (node == NULL || node->is_removed)
         return NODE_UNKNOWN;
     const struct node *owner = catalog_node_by_name(c, claimant->name);
     if (owner != NULL && owner != node && is_alive(owner, alive_from_us))

@@ -12,7 +12,7 @@ enum node_claim {
     NODE_CHANGED,     /* its address or name is another, or it was taken for lost: store that first */
     NODE_NEW,         /* without an id: give it one that was never given */
     NODE_NAME_IN_USE, /* another that is alive has the name: refuse it for now */
-    NODE_UNKNOWN, /* with an id that this database does not have: of another fleet, or of a lost database */
+    NODE_UNKNOWN, /* with an id that this database does not have: removed, of another fleet, or of a lost database */
 };
 
 struct node_claimant {

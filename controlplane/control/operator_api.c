@@ -4,9 +4,9 @@
  *     GET  /v1/tenants                       all of them
  *     POST /v1/tenants/{tenant_id}/keys {"user_name": "..."}   a new access key; its secret is shown this once
  *     POST /v1/keys/{access_key_id}/revoke, DELETE /v1/keys/{access_key_id}
- *     GET  /v1/fleet                         nodes, MemDS instances, how many tables are in which state
  *     POST /v1/groups/{group_id}/leader {"node": "..."}        move a partition's lead to that node
- *     POST, GET, DELETE /v1/fleet/restart    begin a rolling restart, look at the last one, end it                    */
+ *     POST, GET, DELETE /v1/fleet/restart    begin a rolling restart, look at the last one, end it
+ *     /v1/fleet...                           operator_fleet.c                                                        */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,59 +227,6 @@ static json_t *tenants_json(const struct catalog *catalog)
     return json_pack("{s:o}", "tenants", list);
 }
 
-/* Set aside on the node, or lost with its disk. */
-static uint32_t count_quarantined(const struct node *node)
-{
-    uint32_t count = 0;
-    for (const struct replica *r = node->oldest_goal; r != NULL; r = r->newer_goal)
-        count += r->goal == GOAL_PRESENT && (node->is_lost || r->role == ROLE_QUARANTINED);
-    return count;
-}
-
-static json_t *node_json(const struct control *control, const struct node *node)
-{
-    bool is_alive = !node->is_lost && node->boot_epoch != 0 &&
-                    loop_now_us(control->loop) < node->heard_at_us + control->options.node_timeout_us;
-    return json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:b, s:b, s:i, s:i, s:i, s:I}", "node_id",
-                     (int)node->node_id, "name", node->name, "zone", node->zone, "host", node->host, "port",
-                     (int)node->port, "loops", (int)node->loops, "is_alive", (int)is_alive, "is_lost",
-                     (int)node->is_lost, "replicas", (int)node->replica_count, "quarantined",
-                     (int)count_quarantined(node), "wanted_leaders", (int)node->leader_count,
-                     "last_heartbeat_us", (json_int_t)node->heard_wall_us);
-}
-
-/* The instances that answer routers; one that is behind is being told. */
-static json_t *memds_json(const struct control *control)
-{
-    json_t *all = json_array();
-    for (size_t i = 0; i < control->publisher_count; i++) {
-        const struct publisher_state state = publisher_look(control->publishers[i]);
-        json_t *row =
-            json_pack("{s:s, s:i, s:b, s:I}", "host", state.address.host, "port", (int)state.address.port,
-                      "is_connected", (int)state.is_connected, "bundle_version", (json_int_t)state.version);
-        (void)json_array_append_new(all, row); /* one row less without memory */
-    }
-    return all;
-}
-
-static json_t *fleet_json(const struct control *control)
-{
-    static const char *const names[] = {"creating", "active", "updating", "deleting", "gone"};
-    int counts[sizeof names / sizeof names[0]] = {0};
-    json_t *nodes = json_array();
-    json_t *tables = json_object();
-    for (const struct node *node = control->catalog.nodes; node != NULL; node = node->hh.next)
-        (void)json_array_append_new(nodes, node_json(control, node)); /* one row less without memory */
-    for (const struct table *table = control->catalog.tables; table != NULL; table = table->hh.next)
-        counts[table->status]++;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        (void)json_object_set_new(tables, names[i], json_integer(counts[i])); /* likewise */
-    return json_pack("{s:o, s:o, s:o, s:i, s:i, s:I}", "nodes", nodes, "memds", memds_json(control), "tables",
-                     tables, "partitions", (int)HASH_COUNT(control->catalog.partitions), "replicas",
-                     (int)HASH_COUNT(control->catalog.replicas), "bundle_version",
-                     (json_int_t)bundle_store_version(control->bundle));
-}
-
 /* ---- requests ---- */
 
 struct operator_request {
@@ -411,9 +358,6 @@ static void route(const struct operator_request *request, const char *method, co
     if (is_get && strcmp(path, "/v1/tenants") == 0) {
         (void)answer_json(request->answer, tenants_json(&request->control->catalog)); /* says so itself */
         answer_now(request);
-    } else if (is_get && strcmp(path, "/v1/fleet") == 0) {
-        (void)answer_json(request->answer, fleet_json(request->control)); /* says so itself */
-        answer_now(request);
     } else if (strcmp(path, "/v1/fleet/restart") == 0) {
         restart_fleet(request, method);
     } else if (is_post && strcmp(path, "/v1/tenants") == 0) {
@@ -425,7 +369,8 @@ static void route(const struct operator_request *request, const char *method, co
         revoke_key(request, id);
     } else if (is_post && match(path, "/v1/groups/", "/leader", id, sizeof id)) {
         move_lead(request, id);
-    } else {
+    } else if (!control_on_fleet_operator(request->control, method, path, request->answer, request->done,
+                                          request->data)) {
         refuse(request, ERR_UNKNOWN_OPERATION, "No such path, or not with this method");
     }
 }

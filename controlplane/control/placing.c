@@ -7,12 +7,6 @@ struct candidates {
     size_t count;
 };
 
-static bool is_alive(const struct control *control, const struct node *node)
-{
-    return !node->is_lost && node->boot_epoch != 0 &&
-           loop_now_us(control->loop) < node->heard_at_us + control->options.node_timeout_us;
-}
-
 static enum err collect(struct control *control, struct candidates *to)
 {
     size_t nodes = HASH_COUNT(control->catalog.nodes);
@@ -21,12 +15,9 @@ static enum err collect(struct control *control, struct candidates *to)
     if (to->nodes == NULL || to->origins == NULL)
         return ERR_NO_MEMORY;
     for (struct node *node = control->catalog.nodes; node != NULL; node = node->hh.next) {
-        if (!is_alive(control, node))
+        if (!fleet_can_take(node))
             continue;
-        to->nodes[to->count] = (struct placement_node){.node_id = node->node_id,
-                                                       .zone = node->zone,
-                                                       .replica_count = node->replica_count,
-                                                       .leader_count = node->leader_count};
+        to->nodes[to->count] = fleet_weigh_node(node);
         to->origins[to->count++] = node;
     }
     return ERR_OK;

@@ -68,7 +68,7 @@ static size_t count_left(const struct table *table)
     size_t left = 0;
     for (size_t i = 0; i < table->partition_count; i++) {
         for (size_t k = 0; k < table->partitions[i]->replica_count; k++)
-            left += table->partitions[i]->replicas[k]->role != ROLE_REMOVED;
+            left += !replica_is_gone(table->partitions[i]->replicas[k]);
     }
     return left;
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "dataplane/client/item_frames.h"
+#include "dataplane/client/node_guard.h"
 
 enum {
     ATTEMPT_US = 1000 * 1000,
@@ -29,6 +30,7 @@ struct link_key {
 
 struct node_link {
     struct link_key key;
+    struct item_client *client;
     char host[ROUTE_HOST_BYTES];
     uint32_t unused_rounds; /* of refreshes */
     struct wire_client *wire;
@@ -40,6 +42,7 @@ struct item_client {
     struct loop *loop;
     struct route_cache *routes;
     struct node_link *links;
+    struct node_guard *guard;
     struct item_call *calls; /* all under way */
     struct loop_timer refresh;
     struct loop_task lookup; /* collects the keys of one turn */
@@ -66,12 +69,21 @@ static void link_close(struct item_client *c, struct node_link *link)
     memory_free(link);
 }
 
+/* Whoever has just said hello lives. */
+static void on_link_state(struct wire_client *wire, const struct wire_identity *peer, void *data)
+{
+    struct node_link *link = data;
+    if (peer != NULL)
+        node_guard_answered(link->client->guard, link->key.node_id);
+}
+
 static struct node_link *link_open(struct item_client *c, const struct link_key *key, const char *host)
 {
     struct node_link *link = memory_zalloc(sizeof *link);
     if (link == NULL)
         return NULL;
     link->key = *key;
+    link->client = c;
     snprintf(link->host, sizeof link->host, "%s", host);
     char name[32];
     snprintf(name, sizeof name, "node-%u:%u", key->node_id, key->port);
@@ -82,6 +94,8 @@ static struct node_link *link_open(struct item_client *c, const struct link_key 
         .identity = c->options.identity,
         .peer_node_id = key->node_id,
         .metrics = c->options.wire_metrics,
+        .on_state = on_link_state,
+        .data = link,
     };
     struct error error = {.code = ERR_OK};
     if (wire_client_open(c->loop, &options, &link->wire, &error) != ERR_OK) {
@@ -143,6 +157,7 @@ static void finish(struct item_call *call, enum err err, const ProtobufCMessage 
 static void time_out(struct item_call *call)
 {
     metric_increment(&call->client->options.metrics->timeouts);
+    metric_increment(&call->client->options.dependency->failed);
     finish(call, call->is_write && !call->may_be_applied ? ERR_UNAVAILABLE : ERR_TIMEOUT, NULL, SLICE_EMPTY);
 }
 
@@ -155,17 +170,20 @@ static void on_timer(struct loop_timer *timer)
         attempt(call);
 }
 
-/* Wait longer with each attempt, with jitter, so that a failover is not met by a herd. */
-static void retry_later(struct item_call *call)
+static void retry_after(struct item_call *call, uint64_t pause_us)
 {
     struct item_client *c = call->client;
-    uint64_t pause_us = RETRY_US_FIRST << (call->attempts < 6 ? call->attempts : 6);
-    if (pause_us > RETRY_US_MAX)
-        pause_us = RETRY_US_MAX;
     uint64_t due_us = loop_now_us(c->loop) + pause_us / 2 + random_below(&c->random, pause_us);
     if (due_us > call->deadline_us)
         due_us = call->deadline_us;
     loop_timer_start(c->loop, &call->timer, due_us);
+}
+
+/* Wait longer with each attempt, with jitter, so that a failover is not met by a herd. */
+static void retry_later(struct item_call *call)
+{
+    uint64_t pause_us = RETRY_US_FIRST << (call->attempts < 6 ? call->attempts : 6);
+    retry_after(call, pause_us < RETRY_US_MAX ? pause_us : RETRY_US_MAX);
 }
 
 static void look_up_later(struct item_call *call)
@@ -241,11 +259,17 @@ void item_client_learn(struct item_client *c, const Sluice__Dataplane__Route *ro
 
 /* ---- whom to ask ---- */
 
-static const struct route_replica *next_in_turn(struct item_call *call, const struct route *route)
+static bool may_ask(const struct item_call *call, const struct route_replica *r, uint64_t now_us)
+{
+    return r->kind == 0 && node_guard_allows(call->client->guard, r->node_id, now_us);
+}
+
+static const struct route_replica *next_in_turn(struct item_call *call, const struct route *route,
+                                                uint64_t now_us)
 {
     for (uint32_t i = 0; i < route->replica_count; i++) {
         const struct route_replica *r = &route->replicas[call->replica_next++ % route->replica_count];
-        if (r->kind == 0)
+        if (may_ask(call, r, now_us))
             return r;
     }
     return NULL;
@@ -259,32 +283,53 @@ static const struct route_replica *leader_of(const struct route *route)
     return NULL;
 }
 
-static const struct route_replica *nearest(struct item_call *call, const struct route *route)
+static const struct route_replica *nearest(struct item_call *call, const struct route *route, uint64_t now_us)
 {
     for (uint32_t i = 0; i < route->replica_count; i++)
-        if (route->replicas[i].kind == 0 && strcmp(route->replicas[i].zone, call->client->options.zone) == 0)
+        if (strcmp(route->replicas[i].zone, call->client->options.zone) == 0 &&
+            may_ask(call, &route->replicas[i], now_us))
             return &route->replicas[i];
-    return next_in_turn(call, route);
+    return next_in_turn(call, route, now_us);
 }
 
-static const struct route_replica *choose(struct item_call *call, const struct route *route)
+/* NULL: nobody may be asked now. */
+static const struct route_replica *choose(struct item_call *call, const struct route *route, uint64_t now_us)
 {
     bool is_eventual = item_frame_is_eventual(call);
     if (call->attempts == 0 && is_eventual)
-        return nearest(call, route);
+        return nearest(call, route, now_us);
     if (is_eventual)
-        return next_in_turn(call, route);
+        return next_in_turn(call, route, now_us);
     const struct route_replica *leader = leader_of(route);
     /* The leader that just failed us may be gone: every other time, ask whoever else may know. */
-    if (leader != NULL && (leader->replica_id != call->asked_replica_id || call->attempts % 2 == 0))
+    bool is_leaders_turn =
+        leader != NULL && (leader->replica_id != call->asked_replica_id || call->attempts % 2 == 0);
+    if (is_leaders_turn && node_guard_allows(call->client->guard, leader->node_id, now_us))
         return leader;
-    const struct route_replica *other = next_in_turn(call, route);
+    const struct route_replica *other = next_in_turn(call, route, now_us);
     if (other != NULL && other->replica_id == call->asked_replica_id)
-        other = next_in_turn(call, route);
+        other = next_in_turn(call, route, now_us);
     return other;
 }
 
 /* ---- answers ---- */
+
+/* Whether the next try rests on more than hope: the route is not the one by which the last one went. */
+static bool is_news(const struct item_call *call, const struct route *route)
+{
+    return route->group_id != call->group_id || route->range_epoch != call->asked_epoch ||
+           route->term != call->asked_term || route->leader_replica_id != call->asked_leader_id;
+}
+
+/* Found by asking in turn: those who wait need not search, too. Whoever publishes or hints at a newer term is believed more. */
+static void learn_leader(struct item_call *call)
+{
+    if (call->asked_replica_id == call->asked_leader_id || item_frame_is_eventual(call))
+        return;
+    struct route *route = route_cache_find(call->client->routes, call->key);
+    if (route != NULL && !is_news(call, route))
+        route->leader_replica_id = call->asked_replica_id;
+}
 
 static void learn_or_forget(struct item_call *call, const Sluice__Dataplane__Route *route)
 {
@@ -414,6 +459,12 @@ static void on_verdict(struct item_call *call, struct item_verdict v)
         retry_later(call);
 }
 
+/* The node itself has said nothing. */
+static bool is_silence(enum err err)
+{
+    return err == ERR_TIMEOUT || err == ERR_UNKNOWN_OUTCOME || err == ERR_UNAVAILABLE;
+}
+
 static void on_response(enum err err, const struct frame *response, void *data)
 {
     struct item_call *call = data;
@@ -422,6 +473,10 @@ static void on_response(enum err err, const struct frame *response, void *data)
         finish(call, ERR_CLOSED, NULL, SLICE_EMPTY);
         return;
     }
+    if (is_silence(err))
+        node_guard_failed(c->guard, call->asked_node_id, loop_now_us(c->loop));
+    else if (err != ERR_CLOSED)
+        node_guard_answered(c->guard, call->asked_node_id);
     if (err != ERR_OK) {
         enum err outcome = err == ERR_CLOSED ? ERR_UNKNOWN_OUTCOME : err;
         call->is_attempt_unanswered |= outcome == ERR_UNKNOWN_OUTCOME || outcome == ERR_TIMEOUT;
@@ -435,14 +490,16 @@ static void on_response(enum err err, const struct frame *response, void *data)
         on_refusal(call, ERR_UNKNOWN_OUTCOME);
         return;
     }
-    if (is_refusal_in_doubt(call, v.status))
+    if (is_refusal_in_doubt(call, v.status)) {
         finish(call, ERR_UNKNOWN_OUTCOME, NULL, SLICE_EMPTY);
-    else if (is_final(v.status))
+    } else if (is_final(v.status)) {
+        learn_leader(call);
         finish(call, ERR_OK, header, response->payload);
-    else if (v.status == SLUICE__DATAPLANE__STATUS__INTERNAL)
+    } else if (v.status == SLUICE__DATAPLANE__STATUS__INTERNAL) {
         finish(call, ERR_INTERNAL, NULL, SLICE_EMPTY);
-    else
+    } else {
         on_verdict(call, v);
+    }
 }
 
 /* ---- asking ---- */
@@ -456,7 +513,11 @@ static void ask(struct item_call *call, const struct route *route, const struct 
         attempt_us = call->deadline_us - now_us;
     call->attempts++;
     call->group_id = route->group_id;
+    call->asked_epoch = route->range_epoch;
+    call->asked_term = route->term;
+    call->asked_leader_id = route->leader_replica_id;
     call->asked_replica_id = replica->replica_id;
+    call->asked_node_id = replica->node_id;
     const struct wire_message message = {
         .type = item_frame_type(call),
         .header = item_frame_request(call, route, (uint32_t)attempt_us),
@@ -468,8 +529,33 @@ static void ask(struct item_call *call, const struct route *route, const struct 
                        ? ERR_NO_MEMORY
                        : wire_client_call(link->wire, &message, now_us + attempt_us, on_response, call);
     metric_increment(&c->options.metrics->attempts);
-    if (err != ERR_OK)
+    if (err != ERR_OK) { /* not connected: that has cost nobody anything */
         retry_later(call);
+        return;
+    }
+    node_guard_ask(c->guard, replica->node_id, call->has_gone_out, now_us);
+    call->has_gone_out = true;
+    call->is_put_off = false;
+}
+
+/* Not without budget, unless it is the first try, or there is news, or the read is throttled and asks each replica once. */
+static bool may_try(struct item_call *call, const struct route *route, uint64_t now_us)
+{
+    struct item_client *c = call->client;
+    if (!call->has_gone_out || is_news(call, route) || call->throttles > 0 ||
+        node_guard_take_retry(c->guard, now_us))
+        return true;
+    metric_add(&c->options.dependency->retries_refused, !call->is_put_off);
+    call->is_put_off = true;
+    return false;
+}
+
+static bool names_somebody(const struct route *route)
+{
+    for (uint32_t i = 0; i < route->replica_count; i++)
+        if (route->replicas[i].kind == 0)
+            return true;
+    return false;
 }
 
 static void attempt(struct item_call *call)
@@ -481,13 +567,16 @@ static void attempt(struct item_call *call)
         return;
     }
     struct route *route = route_cache_find(c->routes, call->key);
-    const struct route_replica *replica = route == NULL ? NULL : choose(call, route);
-    if (replica == NULL) {
+    if (route == NULL || !names_somebody(route)) {
         look_up_later(call);
         return;
     }
     route->is_used = true;
-    ask(call, route, replica, now_us);
+    const struct route_replica *replica = choose(call, route, now_us);
+    if (replica == NULL || !may_try(call, route, now_us))
+        retry_after(call, RETRY_US_MAX); /* nobody may be asked now, or not by us */
+    else
+        ask(call, route, replica, now_us);
 }
 
 void item_client_begin(struct item_client *c, struct item_call *call)
@@ -500,12 +589,14 @@ void item_client_begin(struct item_client *c, struct item_call *call)
     call->timer = (struct loop_timer){.fire = on_timer, .data = call};
     call->attempts = call->lookups = call->throttles = 0;
     call->waits_for_route = call->is_looked_up = false;
+    call->has_gone_out = call->is_put_off = false;
     call->next = c->calls;
     if (c->calls != NULL)
         c->calls->previous = &call->next;
     call->previous = &c->calls;
     c->calls = call;
     metric_increment(&c->options.metrics->calls);
+    node_guard_earn(c->guard);
     if (now_us < call->deadline_us)
         attempt(call);
     else /* never answer inside this call */
@@ -520,6 +611,7 @@ static void on_refresh(struct loop_timer *timer)
     struct slice keys[REFRESH_KEYS_MAX];
     route_cache_age(c->routes, UNUSED_ROUNDS_MAX);
     close_unused_links(c);
+    node_guard_age(c->guard, UNUSED_ROUNDS_MAX);
     metric_set(&c->options.metrics->routes, route_cache_count(c->routes));
     size_t count = 0, route_count = route_cache_count(c->routes);
     for (size_t i = 0; i < route_count && count < REFRESH_KEYS_MAX; i++) {
@@ -558,7 +650,10 @@ enum err item_client_create(struct loop *loop, const struct item_client_options 
     random_init(&c->random, clock_boot_us());
     arena_init(&c->arena, ARENA_BLOCK, ARENA_MAX);
     c->routes = route_cache_create();
-    if (c->routes == NULL) {
+    c->guard = node_guard_create(c->options.dependency, clock_boot_us());
+    if (c->routes == NULL || c->guard == NULL) {
+        route_cache_destroy(c->routes);
+        node_guard_destroy(c->guard);
         memory_free(c);
         return ERR_NO_MEMORY;
     }
@@ -580,5 +675,6 @@ void item_client_destroy(struct item_client *c)
         finish(c->calls, ERR_CLOSED, NULL, SLICE_EMPTY);
     arena_deinit(&c->arena);
     route_cache_destroy(c->routes);
+    node_guard_destroy(c->guard);
     memory_free(c);
 }

@@ -6,10 +6,11 @@
  *
  * A write keeps its request id through all attempts, so that an attempt whose outcome is unknown may be
  * repeated (dataplane/partition/request_ids.h); the deadline of a call is below the time for which nodes
- * remember ids. One loop owns it. */
+ * remember ids. Nodes that only fail are passed over, and further tries are bounded together (node_guard.h). One loop owns it. */
 #pragma once
 
 #include "base/arena.h"
+#include "base/dependency.h"
 #include "base/wire_client.h"
 #include "dataplane/client/route_cache.h"
 
@@ -35,10 +36,11 @@ typedef void (*item_lookup)(struct item_client *client, const struct slice *keys
 struct item_client_options {
     struct wire_identity identity;
     struct wire_metrics *wire_metrics;
-    struct item_client_metrics *metrics; /* not NULL */
-    const char *zone;                    /* ours: eventual reads stay in it where they can */
-    uint64_t attempt_us;                 /* longest wait for one node's answer; 0: 1 s */
-    uint64_t refresh_us;                 /* between background refreshes of used routes; 0: 1 s */
+    struct item_client_metrics *metrics;   /* not NULL */
+    struct dependency_metrics *dependency; /* of the nodes, as one; not NULL */
+    const char *zone;                      /* ours: eventual reads stay in it where they can */
+    uint64_t attempt_us;                   /* longest wait for one node's answer; 0: 1 s */
+    uint64_t refresh_us;                   /* between background refreshes of used routes; 0: 1 s */
     item_lookup lookup;
     void *data;
 };
@@ -94,10 +96,16 @@ struct item_call {
     uint32_t replica_next; /* whom to ask when no leader is known */
     uint32_t throttles;    /* replicas that had nothing left for this read */
     uint64_t group_id;
-    uint64_t asked_replica_id;
+    uint64_t asked_replica_id; /* whom it asked last, and by which route */
+    uint32_t asked_node_id;
+    uint64_t asked_epoch;
+    uint64_t asked_term;
+    uint64_t asked_leader_id;
     bool may_be_applied;
     bool is_attempt_unanswered; /* an attempt went out and nobody said what became of it */
     bool takes_long;            /* a node has said so: its attempts get more time */
+    bool has_gone_out;          /* at least once */
+    bool is_put_off;            /* no budget for its next try so far */
     bool waits_for_route;
     bool is_looked_up; /* its key is in the look-up under way */
 };

@@ -308,7 +308,8 @@ enum heat_verdict heat_decide(struct heat *h, struct capacity cap, bool divides_
         forget(h);
         return HEAT_COOL;
     }
-    if (total_milli < cap.milli * CONSUMPTION_S / 100 * HEAT_PER_CENT)
+    bool is_wanted = s->verdict == HEAT_SPLIT && now_us < s->stands_until_us;
+    if (total_milli < cap.milli * CONSUMPTION_S / 100 * (is_wanted ? HEAT_STAYS_PER_CENT : HEAT_PER_CENT))
         return HEAT_COOL;
     if (s->verdict == HEAT_COOL || now_us >= s->stands_until_us)
         judge_again(s, divides_collections, now_us);

@@ -25,8 +25,9 @@
 #include "base/slice.h"
 
 enum {
-    HEAT_PER_CENT = 80,          /* of the cap, over CONSUMPTION_US: from there on a split helps */
-    HEAT_SAMPLES = 128,          /* that a partition at its cap gives in CONSUMPTION_US */
+    HEAT_PER_CENT = 80,       /* of the cap, over CONSUMPTION_US: from there on a split helps */
+    HEAT_STAYS_PER_CENT = 50, /* and down to there a split that is wanted stays so: throttled clients pause */
+    HEAT_SAMPLES = 128,       /* that a partition at its cap gives in CONSUMPTION_US */
     HEAT_SAMPLE_BYTES_MAX = 256, /* of a key; items that are equal in these are one */
     HEAT_WANTED_US = 60 * 1000 * 1000,
     HEAT_PAUSE_US_FIRST = 10 * 1000 * 1000,

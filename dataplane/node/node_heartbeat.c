@@ -88,6 +88,7 @@ static void send_support(struct node *n, const struct support_message *message)
     header.from_node = message->from_node;
     header.to_node = message->to_node;
     header.message = (ProtobufCBinaryData){.len = sizeof bytes, .data = bytes};
+    header.log_sync_us = node_pace_us(n);
     const struct wire_message frame = {.type = DATAPLANE_FRAME_HEARTBEAT, .header = &header.base};
     if (peers_send(s->peers, message->to_node, 0, PEER_CHANNEL_BEAT, &frame) == ERR_OK)
         metric_increment(&s->metrics.heartbeats_sent);
@@ -157,6 +158,8 @@ void node_on_heartbeat(struct node *n, struct wire_call call, const struct frame
     if (peers_find(s->peers, message.from_node) == NULL)
         return; /* control has not told us of it: there is no room in the table of supports for strangers */
     metric_increment(&s->metrics.heartbeats_received);
+    if (!message.is_grant)
+        node_pace_heard(n, message.from_node, message.asker_incarnation, header->log_sync_us);
     struct support_result result;
     enum err err = support_receive(node_support_lock(n), &message, clock_boot_us(), &result);
     node_support_unlock(n);

@@ -15,6 +15,7 @@
 #include "dataplane/node/entry_cache.h"
 #include "dataplane/node/goals.h"
 #include "dataplane/node/hottest.h"
+#include "dataplane/node/log_pace.h"
 #include "dataplane/node/node.h"
 #include "dataplane/node/peers.h"
 #include "dataplane/node/publisher.h"
@@ -76,6 +77,7 @@ struct replica {
     uint64_t wanted_version;
     struct log_start log_starts[LOG_STARTS_MAX]; /* leader */
     uint32_t next_log_start;
+    uint64_t led_since_us; /* boot clock */
     uint64_t log_begun_us; /* when a log replica was last told where to begin */
     uint64_t kept_index;   /* log replica: all living storage voters have what is up to here */
 
@@ -172,6 +174,7 @@ struct report {
     uint64_t membership_version;
     struct member members[MEMBERS_MAX]; /* of a leader */
     uint32_t member_count;
+    uint64_t replica_id_floor; /* of a leader's membership */
     uint64_t applied_index;
     uint64_t schema_version;
     struct partition_size size;
@@ -269,6 +272,24 @@ struct shard {
     bool is_closing;
 };
 
+/* What a node says of its log's disk; written by the first loop, read by all. */
+struct peer_pace {
+    atomic_uint_fast32_t node_id; /* 0: free; the last that is written of a new one */
+    atomic_uint_fast64_t sync_us;
+    atomic_uint_fast64_t heard_us;
+    atomic_uint_fast64_t alive_since_us;
+    uint64_t incarnation; /* the first loop's alone */
+};
+
+enum { NODE_PACE_PEERS_MAX = 64 };
+
+struct node_pace {
+    struct log_pace own; /* the first loop's alone */
+    atomic_uint_fast64_t own_us;
+    atomic_bool is_slow;
+    struct peer_pace peers[NODE_PACE_PEERS_MAX];
+};
+
 /* Read by all shards: what was set before their threads started, and what says so. */
 struct node {
     struct node_options options;
@@ -283,6 +304,7 @@ struct node {
     struct wal *wal;              /* all shards; each has its port */
     pthread_mutex_t support_lock; /* guards what follows, never across I/O or a callback: node_support_lock */
     struct support *support;
+    struct node_pace pace;
 
     struct goals *goals;
     struct report *reports; /* by key, as the shards told them */
@@ -371,7 +393,7 @@ void request_reply_write(struct wire_call call, Sluice__Dataplane__Status status
 /* The row of a write whose id was applied meanwhile. */
 void request_answer_repeat(struct replica *r, struct write_wait *wait);
 
-/* ---- snapshot_send.c, snapshot_receive.c, snapshot_install.c ---- */
+/* ---- snapshot_line.c, snapshot_receive.c, snapshot_install.c ---- */
 /* Leader: bring this member up to date, unless that is under way or too much is. Begins at the end of the turn. */
 void snapshot_send(struct replica *r, const struct member *to);
 /* Entries behind this one will be asked for when a snapshot is installed; UINT64_MAX: none is under way. */
@@ -422,9 +444,6 @@ void shard_tick(struct shard *s);
 uint64_t shard_turn_spent_us(struct shard *s);
 void shard_turn_spend(struct shard *s, uint64_t us);
 
-/* Soon: a leader may be wanted elsewhere. */
-void shard_check_leaders(struct shard *s);
-
 /* ---- shard_rest.c ---- */
 /* After a step: false if it does not rest, and wants its own timer. */
 bool replica_rest(struct replica *r, enum group_rest rest, uint32_t node_id);
@@ -440,6 +459,8 @@ void shard_look_at_peers(struct shard *s);
 void shard_look_caught_up(struct shard *s);
 /* It leads, another is to lead, and can take over at once. */
 bool replica_wants_to_hand_over(struct replica *r);
+/* Who is to lead, from now on: if that is another, and can, it is handed over to at once, else when it can. */
+void replica_prefer(struct replica *r, uint64_t leader_preference);
 /* 0: to whoever has most. */
 void replica_hand_over(struct replica *r, uint64_t to_replica);
 
@@ -529,6 +550,17 @@ void shard_proof_start(struct shard *s);
 /* An append waits for the log; one was reported. */
 void shard_append_begins(struct shard *s);
 void shard_append_ends(struct shard *s);
+
+/* ---- node_pace.c: slow disks ---- */
+/* On the first shard: what a heartbeat says of its sender's log; and once a second, a look at ours. */
+void node_pace_heard(struct node *n, uint32_t node_id, uint64_t incarnation, uint32_t sync_us);
+void node_pace_sample(struct node *n);
+/* What we say of ours; 0: not known. From any loop, as the next two. */
+uint32_t node_pace_us(const struct node *n);
+/* That node's disk is so much slower than ours that no lead should go there. */
+bool node_pace_forbids(struct node *n, uint32_t node_id);
+/* The voter to whom this leader should hand over, as our disk is slow; 0: none. */
+uint64_t replica_better_leader(struct replica *r);
 
 /* ---- identity.c: a small file that must survive ---- */
 struct identity {

@@ -208,6 +208,7 @@ static void begin_lead(struct replica *r)
         partition_applied_index(r->partition) >= status.noop_index) {
         r->wants_lead = false;
         r->is_leading = true;
+        r->led_since_us = clock_boot_us();
         partition_lead(r->partition, clock_boot_us());
         replica_heat_watch(r);
         metric_set(&s->metrics.groups_led, metric_value(&s->metrics.groups_led) + 1);

@@ -63,6 +63,13 @@ static uint64_t log_start_of(const struct replica *r, uint64_t replica_id)
     return 0;
 }
 
+/* Whether its log begins at what all have. */
+static bool can_repair_from(const struct replica *r, const struct member *log_replica, uint64_t kept)
+{
+    uint64_t first = log_start_of(r, log_replica->replica_id);
+    return first != 0 && first <= kept + 1;
+}
+
 /* A learner that is far behind shall not be sent all of our log: its own begins where all have come to. */
 static void begin_logs(struct replica *r)
 {
@@ -83,31 +90,34 @@ static void begin_logs(struct replica *r)
     }
 }
 
-static bool can_repair_all(const struct replica *r, const struct member *log_replica)
+/* A storage voter that is to be repaired from wherever it is. One whose node is away, or that has not confirmed our lead for long though its
+ * node lives (it is quarantined, say), is not waited for. */
+static bool must_be_repairable(const struct replica *r, const struct support *support,
+                               const struct member *member, uint64_t now_us)
+{
+    if (member->kind != MEMBER_STORAGE || member->role != MEMBER_VOTER)
+        return false;
+    bool is_new = !r->is_leading || now_us < r->led_since_us + 2 * support_lease_us(support);
+    return group_counts_on(r->group, support, member->replica_id, now_us) ||
+           (is_new && support_held_epoch(support, member->node_id, now_us) != 0);
+}
+
+static uint64_t kept_index(const struct replica *r, const struct support *support, uint64_t now_us)
 {
     const struct membership *m = group_membership(r->group);
-    uint64_t first = log_start_of(r, log_replica->replica_id);
-    for (uint32_t i = 0; i < m->count; i++)
-        if (m->members[i].kind == MEMBER_STORAGE && m->members[i].role == MEMBER_VOTER &&
-            group_match_index(r->group, m->members[i].replica_id) + 1 < first)
-            return false;
-    return first != 0;
+    uint64_t kept = group_match_index(r->group, r->replica_id);
+    for (uint32_t i = 0; i < m->count; i++) {
+        uint64_t match = group_match_index(r->group, m->members[i].replica_id);
+        if (must_be_repairable(r, support, &m->members[i], now_us) && match < kept)
+            kept = match;
+    }
+    return kept;
 }
 
 uint64_t replica_kept_index(struct replica *r)
 {
     struct node *n = r->shard->node;
-    const struct membership *m = group_membership(r->group);
-    uint64_t now_us = clock_boot_us(), kept = group_match_index(r->group, r->replica_id);
-    const struct support *support = node_support_lock(n);
-    for (uint32_t i = 0; i < m->count; i++) {
-        const struct member *member = &m->members[i];
-        bool must_have = member->kind == MEMBER_STORAGE && member->role == MEMBER_VOTER &&
-                         (member->replica_id == r->replica_id ||
-                          support_held_epoch(support, member->node_id, now_us) != 0);
-        uint64_t match = must_have ? group_match_index(r->group, member->replica_id) : kept;
-        kept = match < kept ? match : kept;
-    }
+    uint64_t kept = kept_index(r, node_support_lock(n), clock_boot_us());
     node_support_unlock(n);
     return kept;
 }
@@ -134,10 +144,11 @@ static struct membership_view look(struct replica *r)
                                    .preferred = r->leader_preference};
     uint64_t now_us = clock_boot_us();
     const struct support *support = node_support_lock(n);
+    uint64_t kept = kept_index(r, support, now_us);
     for (uint32_t i = 0; i < m->count; i++) {
         const struct member *member = &m->members[i];
         bool is_caught_up = group_is_caught_up(r->group, member->replica_id) &&
-                            (member->kind == MEMBER_STORAGE || can_repair_all(r, member));
+                            (member->kind == MEMBER_STORAGE || can_repair_from(r, member, kept));
         view.alive |= (uint32_t)group_counts_on(r->group, support, member->replica_id, now_us) << i;
         view.caught_up |= (uint32_t)is_caught_up << i;
     }

@@ -106,6 +106,8 @@ static void on_leader_check(struct loop_timer *timer)
     struct shard *s = timer->data;
     shard_look_at_peers(s);
     shard_look_caught_up(s);
+    if (s->index == 0)
+        node_pace_sample(s->node);
     for (struct replica *r = s->replicas; r != NULL; r = r->hh.next) {
         if (r->state != REPLICA_ACTIVE)
             continue;
@@ -113,16 +115,16 @@ static void on_leader_check(struct loop_timer *timer)
         replica_drive_membership(r);
         if (r->state != REPLICA_ACTIVE)
             continue;
-        if (replica_wants_to_hand_over(r))
+        uint64_t better = replica_better_leader(r);
+        if (better != 0) {
+            replica_hand_over(r, better);
+            metric_increment(&s->metrics.leads_given_up);
+        } else if (replica_wants_to_hand_over(r)) {
             replica_hand_over(r, r->leader_preference);
+        }
     }
     shard_heat_check(s);
     loop_timer_start(s->loop, timer, loop_now_us(s->loop) + LEADER_CHECK_US);
-}
-
-void shard_check_leaders(struct shard *s)
-{
-    loop_timer_start(s->loop, &s->leader_check, loop_now_us(s->loop));
 }
 
 /* ---- publishing ---- */

@@ -94,7 +94,16 @@ bool replica_wants_to_hand_over(struct replica *r)
     if (!r->is_leading || r->leader_preference == 0 || r->leader_preference == r->replica_id)
         return false;
     const struct member *preferred = membership_find(group_membership(r->group), r->leader_preference);
-    return may_lead(preferred) && is_steady(r->shard, preferred->node_id) &&
+    return may_lead(preferred) && !node_pace_forbids(r->shard->node, preferred->node_id) &&
+           is_steady(r->shard, preferred->node_id) &&
            group_match_index(r->group, r->leader_preference) + HAND_OVER_LAG_ENTRIES >=
                group_status(r->group).last_index;
+}
+
+void replica_prefer(struct replica *r, uint64_t leader_preference)
+{
+    bool is_new = r->leader_preference != leader_preference;
+    r->leader_preference = leader_preference;
+    if (is_new && r->state == REPLICA_ACTIVE && replica_wants_to_hand_over(r))
+        replica_hand_over(r, leader_preference);
 }

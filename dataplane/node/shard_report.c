@@ -51,6 +51,7 @@ static struct report report_of(const struct replica *r)
         .range_epoch = r->range_epoch,
         .creation_id = r->creation_id,
     };
+    report.replica_id_floor = r->is_leading ? membership->replica_id_floor : 0;
     for (; r->is_leading && report.member_count < membership->count; report.member_count++)
         report.members[report.member_count] = membership->members[report.member_count];
     return report;
@@ -280,6 +281,7 @@ static Sluice__Controlplane__ReplicaReport *to_message(const struct report *from
     to->role = from->role;
     to->term = from->term;
     to->membership_version = from->membership_version;
+    to->replica_id_floor = from->replica_id_floor;
     to->applied_index = from->applied_index;
     to->schema_version = from->schema_version;
     to->item_count = from->size.item_count;

@@ -1,8 +1,46 @@
-/* What the files about snapshots share: snapshot_send.c (a leader's side), snapshot_receive.c (until all is there),
- * snapshot_install.c (until it has taken the place of store and log; restarts). */
+/* What the files about snapshots share: snapshot_line.c (which are sent, and when), snapshot_send.c (one on its way),
+ * snapshot_receive.c (until all is there), snapshot_install.c (until it has taken the place of store and log; restarts). */
 #pragma once
 
 #include "dataplane/node/node_internal.h"
+
+enum sending_phase {
+    SENDING_LINE,  /* waits for its turn, or for its receiver */
+    SENDING_BEGIN, /* waits for the end of the turn, then for the answer */
+    SENDING_ROWS,
+    SENDING_END,     /* said, not answered */
+    SENDING_INSTALL, /* the receiver has all */
+    SENDING_OVER,    /* waits for what is under way */
+};
+
+struct snapshot_out {
+    struct snapshot_out *next;
+    struct background_job job; /* reads a chunk */
+    struct loop_task begin;
+    struct loop_timer timer;
+    uint32_t tries;
+    struct shard *shard;
+    struct replica *replica; /* held: it does not go before us */
+    struct member to;
+    enum sending_phase phase;
+    uint64_t id;
+    uint64_t index;
+    uint64_t term;
+    uint64_t until_us; /* INSTALL */
+    struct partition_size size;
+    struct store_snapshot *store; /* NULL: no rows */
+    struct buffer position;       /* the next item's key, or the name of the last row */
+    struct buffer payload;        /* of the chunk that is read, or ready */
+    struct snapshot_chunk chunk;
+    bool is_chunk_meta;
+    bool is_meta; /* all items are read */
+    bool is_read; /* everything is */
+    bool is_reading;
+    bool is_ready; /* a chunk waits to be sent */
+    enum err read_err;
+    uint32_t calls; /* not answered */
+    struct snapshot_totals totals;
+};
 
 enum receiving_phase {
     RECEIVING_ROWS,
@@ -49,9 +87,28 @@ struct snapshot_in {
     uint64_t checkpoint_index;
 };
 
-/* ---- snapshot_send.c ---- */
+/* ---- snapshot_line.c ---- */
+/* It is over: what is under way comes home; `out` may be gone after this. */
+void snapshot_out_end(struct snapshot_out *out, const char *how);
+/* It is over, and something that was under way is back. */
+void snapshot_out_settle(struct snapshot_out *out);
+void snapshot_out_fail(struct snapshot_out *out, const char *why);
+/* Its receiver cannot take it now: later, from the front. */
+void snapshot_out_put_back(struct snapshot_out *out, const char *why);
+/* One more may begin. */
+void snapshot_out_next(struct shard *s);
+/* We lead, and it is a member. */
+bool snapshot_out_may_go_on(const struct snapshot_out *out);
 /* What this replica sends: it acts no more. */
 void snapshot_stop_sending(struct replica *r);
+
+/* ---- snapshot_send.c ---- */
+/* Its turn has come: the end of a turn of the loop. */
+void snapshot_out_begin(struct loop_task *task);
+/* What it says when the bulk thread has read, or its timer fires. */
+void snapshot_out_on_read(struct background_job *job);
+void snapshot_out_read(struct background_job *job);
+void snapshot_out_on_timer(struct snapshot_out *out);
 
 /* ---- snapshot_receive.c ---- */
 /* Give it up, or it is done: what is under way comes home. `in` may be gone after this. */

@@ -10,7 +10,7 @@
 #include "dataplane/proto/frame_type.h"
 
 enum {
-    RECEIVING_MAX = 2,                /* of a loop, at once */
+    RECEIVING_MAX = 4,                /* of a loop, at once */
     PATIENCE_US = 20 * 1000 * 1000,   /* with a sender that says nothing */
     PIECES_MAX = 2 * SNAPSHOT_WINDOW, /* in line; a sender that keeps to the window has fewer */
     PIECE_BYTES_MAX = 2 * SNAPSHOT_CHUNK_BYTES_MAX,
@@ -361,7 +361,7 @@ static bool has_room(const struct shard *s)
 {
     uint32_t count = 0;
     for (const struct snapshot_in *in = s->snapshots_in; in != NULL; in = in->next)
-        count++;
+        count += in->has_rows;
     return count < RECEIVING_MAX;
 }
 
@@ -404,7 +404,8 @@ static void on_begin(struct shard *s, struct wire_call call, const struct frame 
     Sluice__Dataplane__SnapshotStatus status = SLUICE__DATAPLANE__SNAPSHOT_STATUS__TAKEN;
     if (r == NULL || !is_wanted(r, header))
         status = SLUICE__DATAPLANE__SNAPSHOT_STATUS__UNWANTED;
-    else if (find(s, header->group_id) != NULL || !has_room(s) || !begin(r, header, from_node))
+    else if (find(s, header->group_id) != NULL || (header->has_rows && !has_room(s)) ||
+             !begin(r, header, from_node))
         status = SLUICE__DATAPLANE__SNAPSHOT_STATUS__BUSY; /* also while an earlier one has not ended yet */
     if (status != SLUICE__DATAPLANE__SNAPSHOT_STATUS__TAKEN)
         metric_increment(&s->metrics.snapshots_refused);

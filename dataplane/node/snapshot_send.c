@@ -1,109 +1,24 @@
 /* A leader sends what it has applied to a replica that its log cannot repair.
  *
- *     asked for --(end of turn: checkpoint, snapshot of the store)--> BEGIN --taken--> CHUNK ... CHUNK --all taken--> END
- *         --taken--> the receiver installs it; the log behind it is kept until it has acknowledged that
+ *     asked for --> in line --(end of a turn: checkpoint, snapshot of the store)--> BEGIN --taken--> CHUNK ... CHUNK --all taken--> END
+ *         ^                                                                    |              --taken--> the receiver installs it; the log behind
+ *         +------------------- later: it is busy, or away ---------------------+              it is kept until it has acknowledged that
  *
  * Rows are read by the bulk thread, one chunk ahead; the loop only hands them to the connection, as fast as the pace allows and the window
- * has room. Anything that goes wrong ends it: the core asks again (GROUP_SNAPSHOT_RETRY_US), with another snapshot.
+ * has room. Anything that goes wrong on the way ends it: the core asks again (GROUP_SNAPSHOT_RETRY_US), for another snapshot.
  *
- * A log replica's snapshot has no rows: it says where its log begins, so that it need not be sent all that we have. */
+ * A log replica's snapshot has no rows: it says where its log begins, so that it need not be sent all that we have. It waits in no line. */
 #include "base/clock.h"
-#include "base/random.h"
 #include "dataplane/node/snapshot_internal.h"
 #include "dataplane/proto/frame_type.h"
 
 enum {
-    SENDING_MAX = 2,                /* of a loop, at once */
     CALL_US = 30 * 1000 * 1000,     /* for an answer: the receiver writes */
     INSTALL_US = 120 * 1000 * 1000, /* from the end to the receiver's acknowledgement */
     LOOK_US = 200 * 1000,           /* for that */
     SLICE_US = 50 * 1000,           /* of the bulk thread's reading */
     ROW_NAME_BYTES_MAX = 64 * 1024,
 };
-
-enum sending_phase {
-    SENDING_BEGIN, /* waits for the end of the turn, then for the answer */
-    SENDING_ROWS,
-    SENDING_END,     /* said, not answered */
-    SENDING_INSTALL, /* the receiver has all */
-    SENDING_OVER,    /* waits for what is under way */
-};
-
-struct snapshot_out {
-    struct snapshot_out *next;
-    struct background_job job; /* reads a chunk */
-    struct loop_task begin;
-    struct loop_timer timer;
-    struct shard *shard;
-    struct replica *replica; /* held: it does not go before us */
-    struct member to;
-    enum sending_phase phase;
-    uint64_t id;
-    uint64_t index;
-    uint64_t term;
-    uint64_t until_us; /* INSTALL */
-    struct partition_size size;
-    struct store_snapshot *store; /* NULL: no rows */
-    struct buffer position;       /* the next item's key, or the name of the last row */
-    struct buffer payload;        /* of the chunk that is read, or ready */
-    struct snapshot_chunk chunk;
-    bool is_chunk_meta;
-    bool is_meta; /* all items are read */
-    bool is_read; /* everything is */
-    bool is_reading;
-    bool is_ready; /* a chunk waits to be sent */
-    enum err read_err;
-    uint32_t calls; /* not answered */
-    struct snapshot_totals totals;
-};
-
-/* ---- life ---- */
-
-static void settle(struct snapshot_out *out)
-{
-    struct shard *s = out->shard;
-    if (out->phase != SENDING_OVER || out->is_reading || out->calls > 0)
-        return;
-    struct snapshot_out **at = &s->snapshots_out;
-    while (*at != out)
-        at = &(*at)->next;
-    *at = out->next;
-    if (out->store != NULL)
-        store_snapshot_close(s->store, out->store);
-    out->replica->pool_reads_in_flight--;
-    buffer_deinit(&out->position);
-    buffer_deinit(&out->payload);
-    memory_free(out);
-}
-
-/* What is under way comes home; `out` may be gone after this. */
-static void end(struct snapshot_out *out, const char *how)
-{
-    struct shard *s = out->shard;
-    if (out->phase != SENDING_OVER && !s->is_closing)
-        log_info("snapshot_over", "group=%llu replica=%llu node=%u how=%s index=%llu rows=%llu bytes=%llu",
-                 (unsigned long long)out->replica->group_id, (unsigned long long)out->to.replica_id,
-                 out->to.node_id, how, (unsigned long long)out->index, (unsigned long long)out->totals.rows,
-                 (unsigned long long)out->totals.bytes);
-    out->phase = SENDING_OVER;
-    loop_undefer(s->loop, &out->begin);
-    loop_timer_stop(s->loop, &out->timer);
-    settle(out);
-}
-
-static void fail(struct snapshot_out *out, const char *why)
-{
-    metric_increment(&out->shard->metrics.snapshots_broken);
-    end(out, why);
-}
-
-static bool may_go_on(const struct snapshot_out *out)
-{
-    const struct replica *r = out->replica;
-    return !out->shard->is_closing && r->state == REPLICA_ACTIVE &&
-           group_status(r->group).role == GROUP_LEADER &&
-           membership_find(group_membership(r->group), out->to.replica_id) != NULL;
-}
 
 /* ---- words ---- */
 
@@ -233,7 +148,7 @@ static enum err read_meta(struct snapshot_out *out)
     return err == ERR_BUSY ? ERR_OK : err;
 }
 
-static void in_background(struct background_job *job)
+void snapshot_out_read(struct background_job *job)
 {
     struct snapshot_out *out = job->data;
     buffer_clear(&out->payload);
@@ -268,7 +183,7 @@ static bool send_ready(struct snapshot_out *out)
     }
     out->chunk.number = out->totals.chunks;
     if (!say_chunk(out)) {
-        fail(out, "connection");
+        snapshot_out_fail(out, "connection");
         return false;
     }
     out->is_ready = false;
@@ -280,8 +195,8 @@ static bool send_ready(struct snapshot_out *out)
 
 static void go_on(struct snapshot_out *out)
 {
-    if (!may_go_on(out)) {
-        fail(out, "not_leader");
+    if (!snapshot_out_may_go_on(out)) {
+        snapshot_out_fail(out, "not_leader");
         return;
     }
     if (out->is_reading || (out->is_ready && !send_ready(out)))
@@ -291,21 +206,21 @@ static void go_on(struct snapshot_out *out)
     } else if (out->calls == 0) {
         out->phase = SENDING_END;
         if (!say_end(out))
-            fail(out, "connection");
+            snapshot_out_fail(out, "connection");
     }
 }
 
-static void on_read(struct background_job *job)
+void snapshot_out_on_read(struct background_job *job)
 {
     struct snapshot_out *out = job->data;
     out->is_reading = false;
     if (out->phase == SENDING_OVER) {
-        settle(out);
+        snapshot_out_settle(out);
         return;
     }
     if (out->read_err != ERR_OK) {
         struct replica *damaged = out->read_err == ERR_CORRUPT ? out->replica : NULL;
-        fail(out, "not_read");
+        snapshot_out_fail(out, "not_read");
         if (damaged != NULL)
             replica_quarantine(damaged, "snapshot_read");
         return;
@@ -317,19 +232,18 @@ static void on_read(struct background_job *job)
 static void watch_install(struct snapshot_out *out)
 {
     struct shard *s = out->shard;
-    if (!may_go_on(out) || loop_now_us(s->loop) >= out->until_us) {
-        fail(out, "not_installed");
+    if (!snapshot_out_may_go_on(out) || loop_now_us(s->loop) >= out->until_us) {
+        snapshot_out_fail(out, "not_installed");
     } else if (group_match_index(out->replica->group, out->to.replica_id) >= out->index) {
         metric_increment(&s->metrics.snapshots_sent);
-        end(out, "installed");
+        snapshot_out_end(out, "installed");
     } else {
         loop_timer_start(s->loop, &out->timer, loop_now_us(s->loop) + LOOK_US);
     }
 }
 
-static void on_timer(struct loop_timer *timer)
+void snapshot_out_on_timer(struct snapshot_out *out)
 {
-    struct snapshot_out *out = timer->data;
     if (out->phase == SENDING_ROWS)
         go_on(out);
     else if (out->phase == SENDING_INSTALL)
@@ -350,9 +264,11 @@ static void on_taken(struct snapshot_out *out)
         break;
     case SENDING_END:
         out->phase = SENDING_INSTALL;
+        snapshot_out_next(s);
         out->until_us = loop_now_us(s->loop) + INSTALL_US;
         watch_install(out);
         break;
+    case SENDING_LINE:
     case SENDING_INSTALL:
     case SENDING_OVER:
         break;
@@ -366,28 +282,37 @@ static const char *status_name(Sluice__Dataplane__SnapshotStatus status)
     return value == NULL ? "UNKNOWN" : value->name;
 }
 
+static void on_refused(struct snapshot_out *out, const char *why, bool is_for_now)
+{
+    if (out->phase == SENDING_BEGIN && is_for_now)
+        snapshot_out_put_back(out, why);
+    else
+        snapshot_out_fail(out, why);
+}
+
 static void on_answer(enum err err, const struct frame *response, void *data)
 {
     struct snapshot_out *out = data;
     struct shard *s = out->shard;
     out->calls--;
     if (out->phase == SENDING_OVER) {
-        settle(out);
+        snapshot_out_settle(out);
         return;
     }
     if (err != ERR_OK || s->is_closing) {
-        fail(out, "connection");
+        on_refused(out, "connection", true);
         return;
     }
     arena_reset(&s->arena);
     const Sluice__Dataplane__SnapshotReply *reply =
         proto_unpack(&sluice__dataplane__snapshot_reply__descriptor, response->header, &s->arena);
     if (reply == NULL)
-        fail(out, "answer");
-    else if (reply->status != SLUICE__DATAPLANE__SNAPSHOT_STATUS__TAKEN)
-        fail(out, status_name(reply->status));
-    else
+        snapshot_out_fail(out, "answer");
+    else if (reply->status == SLUICE__DATAPLANE__SNAPSHOT_STATUS__TAKEN)
         on_taken(out);
+    else
+        on_refused(out, status_name(reply->status),
+                   reply->status == SLUICE__DATAPLANE__SNAPSHOT_STATUS__BUSY);
 }
 
 /* ---- beginning ---- */
@@ -414,79 +339,33 @@ static bool find_log_begin(struct snapshot_out *out)
     return out->index > 0;
 }
 
-static void on_begin(struct loop_task *task)
+/* It may have come up by itself while it waited. */
+static bool is_needed(const struct snapshot_out *out)
+{
+    const struct replica *r = out->replica;
+    uint64_t match = group_match_index(r->group, out->to.replica_id);
+    return out->to.kind == MEMBER_LOG || match + 1 < group_status(r->group).first_index;
+}
+
+/* When it is back and refuses entries again, the core asks again. */
+static bool is_away(const struct snapshot_out *out)
+{
+    struct node *n = out->shard->node;
+    uint64_t epoch = support_held_epoch(node_support_lock(n), out->to.node_id, clock_boot_us());
+    node_support_unlock(n);
+    return epoch == 0;
+}
+
+void snapshot_out_begin(struct loop_task *task)
 {
     struct snapshot_out *out = task->data;
-    if (!may_go_on(out)) {
-        fail(out, "not_leader");
+    if (!snapshot_out_may_go_on(out) || !is_needed(out) || is_away(out)) {
+        snapshot_out_end(out, "not_needed_now");
         return;
     }
     bool is_there = out->to.kind == MEMBER_STORAGE ? open_rows(out) : find_log_begin(out);
-    if (!is_there || !group_entry_term(out->replica->group, out->index, &out->term)) {
-        fail(out, "not_now");
-        return;
-    }
-    if (!say_begin(out))
-        fail(out, "connection");
-}
-
-static struct snapshot_out *find(const struct replica *r, uint64_t to_replica, uint32_t *ret_count)
-{
-    struct snapshot_out *found = NULL;
-    *ret_count = 0;
-    for (struct snapshot_out *out = r->shard->snapshots_out; out != NULL; out = out->next) {
-        *ret_count += out->store != NULL || out->to.kind == MEMBER_STORAGE;
-        if (out->replica == r && out->to.replica_id == to_replica)
-            found = out;
-    }
-    return found;
-}
-
-static uint64_t draw_id(void)
-{
-    uint64_t id;
-    random_secret(&id, sizeof id);
-    return id | 1;
-}
-
-void snapshot_send(struct replica *r, const struct member *to)
-{
-    struct shard *s = r->shard;
-    uint32_t count;
-    if (s->is_closing || find(r, to->replica_id, &count) != NULL ||
-        (to->kind == MEMBER_STORAGE && count >= SENDING_MAX))
-        return;
-    struct snapshot_out *out = memory_zalloc(sizeof *out);
-    if (out == NULL)
-        return;
-    *out =
-        (struct snapshot_out){.next = s->snapshots_out, .shard = s, .replica = r, .to = *to, .id = draw_id()};
-    out->job = (struct background_job){.work = in_background, .done = on_read, .data = out};
-    out->begin = (struct loop_task){.run = on_begin, .data = out};
-    out->timer = (struct loop_timer){.fire = on_timer, .data = out};
-    buffer_init(&out->position, ROW_NAME_BYTES_MAX);
-    buffer_init(&out->payload, SNAPSHOT_CHUNK_BYTES_MAX);
-    s->snapshots_out = out;
-    r->pool_reads_in_flight++;
-    metric_increment(&s->metrics.snapshots_begun);
-    loop_defer(s->loop, &out->begin);
-}
-
-uint64_t snapshot_needs_log_from(const struct replica *r)
-{
-    uint64_t first = UINT64_MAX;
-    for (const struct snapshot_out *out = r->shard->snapshots_out; out != NULL; out = out->next)
-        if (out->replica == r && out->index != 0 && out->index + 1 < first)
-            first = out->index + 1;
-    return first;
-}
-
-void snapshot_stop_sending(struct replica *r)
-{
-    struct snapshot_out *next;
-    for (struct snapshot_out *out = r->shard->snapshots_out; out != NULL; out = next) {
-        next = out->next;
-        if (out->replica == r)
-            end(out, "stopped");
-    }
+    if (!is_there || !group_entry_term(out->replica->group, out->index, &out->term))
+        snapshot_out_put_back(out, "not_now");
+    else if (!say_begin(out))
+        snapshot_out_put_back(out, "connection");
 }

@@ -50,6 +50,12 @@ def start(fleet, name):
     print(name, "is ready, pid", fleet.row(name)["pid"])
 
 
+def add_node(fleet, zone):
+    name = fleet.add_node(zone)
+    row = fleet.row(name)
+    print(f"{name} joined in {row['zone']}, pid {row['pid']}")
+
+
 def main(arguments):
     loops = int(os.environ["SLUICE_LOOPS"]) if "SLUICE_LOOPS" in os.environ else None
     fleet = Fleet(os.environ["SLUICE_HOME"], int(os.environ["SLUICE_PORT"]), os.path.abspath("build/release"), loops)
@@ -63,9 +69,11 @@ def main(arguments):
         case ["start", name]:
             start(fleet, name)
         case ["node", "add"]:
-            print(fleet.add_node(), "joined")
+            add_node(fleet, None)
+        case ["node", "add", "--zone", zone] if zone:
+            add_node(fleet, zone)
         case _:
-            print("usage: ./dev up | down | status | start NAME | node add", file=sys.stderr)
+            print("usage: ./dev up | down | status | start NAME | node add [--zone ZONE]", file=sys.stderr)
             return 2
     return 0
 

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from deploy.local import postgres
-from deploy.local.layout import HOST, LOOPS_MAX, MEMDS, REGION, Layout
+from deploy.local.layout import LOOPS_MAX, MEMDS, REGION, Layout
 
 READY_SECONDS = 60
 STOP_SECONDS = 20
@@ -61,11 +61,14 @@ class Fleet:
 
     shares_session: the processes that are started stay in the caller's session. Where the kernel groups processes by sessions
     (sched_autogroup), each session is given the same share of the machine, and niceness counts only within one.
+    places: of processes that are to run elsewhere than on loopback, by name (layout.Place).
     """
 
-    def __init__(self, home, port, binaries, loops=None, shares_session=False, node_settings=()):
+    def __init__(self, home, port, binaries, loops=None, shares_session=False, node_settings=(),
+                 control_settings=(), places=None):
         self.shares_session = shares_session
-        self.layout = Layout(Path(home).resolve(), port, binaries, node_settings=node_settings)
+        self.layout = Layout(Path(home).resolve(), port, binaries, node_settings=node_settings,
+                             control_settings=control_settings, places=places)
         self.table = self.layout.path("fleet.json")
         self.layout.loops = self._kept_loops() or loops or loops_per_node()
         if not 1 <= self.layout.loops <= LOOPS_MAX:
@@ -119,16 +122,24 @@ class Fleet:
 
     def process(self, name):
         kind, _, number = name.partition("-")
-        makers = {"node": self.layout.node, "router": self.layout.router}
         if name == "postgres":
             return self.layout.postgres()
         if kind == "memds" and number.isdigit() and int(number) in MEMDS:
             return self.layout.memds(int(number))
         if name == "control-1":
             return self.layout.control()
-        if kind in makers and number.isdigit() and int(number) > 0:
-            return makers[kind](int(number))
+        if kind == "router" and number.isdigit() and int(number) > 0:
+            return self.layout.router(int(number))
+        if kind == "node" and number.isdigit() and 0 < int(number) <= self.layout.nodes_max:
+            return self._node(int(number))
         raise FleetError(f"no process '{name}'")
+
+    def _node(self, number):
+        """In the zone that it began in; one that is new, in the zone of its number."""
+        process = self.layout.node(number)
+        zones = {row["name"]: row["zone"] for row in self.rows()}
+        zone = zones.get(process.name, process.zone)
+        return process if zone == process.zone else self.layout.node(number, zone)
 
     def is_running(self, name):
         return any(row["name"] == name and is_alive(row["pid"]) for row in self.rows())
@@ -137,19 +148,22 @@ class Fleet:
         """Start one process on its data and record it; does nothing when it runs already."""
         if self.is_running(name):
             return False
-        process = self.process(name)
+        self._launch(self.process(name))
+        return True
+
+    def _launch(self, process):
         command = process.arguments
         if process.role == "postgres":
             self._clear_postmaster_pid(process)
             command = postgres.command(self.layout)
         else:
             Path(process.data_dir).mkdir(parents=True, exist_ok=True)
-        with open(self._log(name), "ab") as log:
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        with open(self._log(process.name), "ab") as log:
+            child = subprocess.Popen([*process.place.prefix, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                     env={**os.environ, **process.place.environment},
                                      start_new_session=not self.shares_session,
                                      process_group=0 if self.shares_session else None, cwd="/")
         self._record(process, child.pid)
-        return True
 
     def _clear_postmaster_pid(self, process):
         """After kill -9 of the postmaster its children may live on for a moment: wait for them."""
@@ -223,7 +237,8 @@ class Fleet:
         known = [row["name"] for row in self.rows() if row["role"] == "node"]
         nodes = max([nodes] + [int(name.partition("-")[2]) for name in known])
         started = []
-        for process in self.layout.processes(nodes):
+        processes = [self.process(process.name) for process in self.layout.processes(nodes)]
+        for process in processes:
             if self.start(process.name):
                 say(f"starting {process.name}")
                 started.append(process.name)
@@ -232,17 +247,23 @@ class Fleet:
                 postgres.create_database(self.layout)
             elif process.role == "control":  # a MemDS of a new fleet is ready when control has spoken to it
                 self.wait_ready(process.name)
-        for process in self.layout.processes(nodes):
+        for process in processes:
             self.wait_ready(process.name)
         self._first_tenant()
         return started
 
-    def add_node(self):
+    def add_node(self, zone=None):
+        """Start one node more, in `zone` or in the next one in turn; returns its name when it is ready."""
+        if not self.is_running("control-1"):
+            raise FleetError("the fleet does not run: ./dev up")
         numbers = [int(row["name"].partition("-")[2]) for row in self.rows() if row["role"] == "node"]
-        name = f"node-{max(numbers, default=0) + 1}"
-        self.start(name)
-        self.wait_ready(name)
-        return name
+        number = max(numbers, default=0) + 1
+        if number > self.layout.nodes_max:
+            raise FleetError(f"a local fleet has ports for {self.layout.nodes_max} nodes of {self.layout.loops} loops")
+        process = self.layout.node(number, zone) if zone else self.layout.node(number)
+        self._launch(process)
+        self.wait_ready(process.name)
+        return process.name
 
     def down(self, say=lambda text: None):
         order = {"router": 0, "node": 1, "control": 2, "memds": 3, "postgres": 4}
@@ -268,11 +289,11 @@ class Fleet:
 
     @property
     def operator_url(self):
-        return f"http://{HOST}:{self.layout.control().ports['operator']}"
+        return f"http://{self.layout.place('control-1').host}:{self.layout.control().ports['operator']}"
 
     @property
     def endpoint(self):
-        return f"http://{HOST}:{self.layout.port}"
+        return f"http://{self.layout.place('router-1').host}:{self.layout.port}"
 
     def token(self):
         return self.layout.operator_token.read_text(encoding="ascii").strip()

@@ -12,9 +12,20 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 ZONES = ("zone-a", "zone-b", "zone-c")
 LOOPS_MAX = 7  # of a node, here
+PORTS = 100  # of a fleet
+NODES_AT = 20
 # A node's settings, for loads that are to meet the limits of the machine and not those of a partition.
 NO_CAPS = ("--partition-read-units", "0", "--partition-write-units", "0")
 MEMDS = {1: 10, 2: 16}  # number of the instance: offset of its ports
+
+
+@dataclass
+class Place:
+    """Where a process runs, when that is not this machine's loopback."""
+
+    host: str = HOST
+    prefix: list = field(default_factory=list)       # words before its command
+    environment: dict = field(default_factory=dict)  # on top of ours
 
 
 @dataclass
@@ -27,22 +38,28 @@ class Process:
     arguments: list = field(default_factory=list)
     zone: str = ""
     data_dir: str = ""
+    place: Place = field(default_factory=Place)
 
     @property
     def admin_url(self):
-        return f"http://{HOST}:{self.ports['admin']}" if "admin" in self.ports else ""
+        return f"http://{self.place.host}:{self.ports['admin']}" if "admin" in self.ports else ""
 
 
 class Layout:
     """Where everything of one fleet is. `home` and `port` are SLUICE_HOME and SLUICE_PORT; each node has `loops` loops and, beside
-    the usual ones, `node_settings`."""
+    the usual ones, `node_settings`; so does control. `places`: of processes, by name; whoever is not in it is on loopback."""
 
-    def __init__(self, home, port, binaries, loops=1, node_settings=()):
+    def __init__(self, home, port, binaries, loops=1, node_settings=(), control_settings=(), places=None):
         self.home = Path(home)
         self.port = port
         self.binaries = Path(binaries)
         self.loops = loops
         self.node_settings = node_settings
+        self.control_settings = control_settings
+        self.places = places or {}
+
+    def place(self, name):
+        return self.places.get(name) or Place()
 
     def path(self, *parts):
         return self.home.joinpath(*parts)
@@ -70,7 +87,11 @@ class Layout:
 
     @property
     def memds_addresses(self):
-        return ",".join(f"{HOST}:{self.port + offset}" for offset in MEMDS.values())
+        return ",".join(f"{self.place(f'memds-{n}').host}:{self.port + offset}" for n, offset in MEMDS.items())
+
+    @property
+    def control_address(self):
+        return f"{self.place('control-1').host}:{self.port + 12}"
 
     def control(self):
         ports = {"data": self.port + 12, "admin": self.port + 13, "operator": self.port + 14}
@@ -81,15 +102,21 @@ class Layout:
             "--database", f"host={socket_dir} port={self.port + 15} user=sluice dbname=sluice",
             "--memds", self.memds_addresses,
             "--region", REGION,
+            *self.control_settings,
         ])
 
-    def node(self, number):
-        """Nodes are numbered from 1."""
-        base = self.port + 20 + (self.loops + 1) * (number - 1)
+    @property
+    def nodes_max(self):
+        """As many have ports before the next fleet's."""
+        return (PORTS - NODES_AT) // (self.loops + 1)
+
+    def node(self, number, zone=None):
+        """Nodes are numbered from 1; without a zone of its own each is in the next one."""
+        base = self.port + NODES_AT + (self.loops + 1) * (number - 1)
         ports = {"data": base, "admin": base + self.loops}
-        zone = ZONES[(number - 1) % len(ZONES)]
+        zone = zone or ZONES[(number - 1) % len(ZONES)]
         return self._daemon(f"node-{number}", "node", ports, zone, [
-            "--control", f"{HOST}:{self.port + 12}",
+            "--control", self.control_address,
             "--memds", self.memds_addresses,
             "--zone", zone,
             "--loops", str(self.loops),
@@ -100,7 +127,7 @@ class Layout:
         ports = {"data": self.port, "admin": self.port + number}
         zone = ZONES[(number - 1) % len(ZONES)]
         return self._daemon(f"router-{number}", "router", ports, zone, [
-            "--control", f"{HOST}:{self.port + 12}",
+            "--control", self.control_address,
             "--memds", self.memds_addresses,
             "--region", REGION,
             "--zone", zone,
@@ -113,13 +140,15 @@ class Layout:
 
     def _daemon(self, name, role, ports, zone, more):
         data_dir = self.path("data", name)
+        place = self.place(name)
         arguments = [str(self.binaries / f"sluice-{role}"),
                      "--name", name,
-                     "--host", HOST,
+                     "--host", place.host,
+                     "--admin-host", place.host,
                      "--port", str(ports["data"]),
                      "--admin-port", str(ports["admin"]),
                      "--data-dir", str(data_dir),
                      "--cluster-id", str(self.cluster_id()),
                      *([] if role == "node" else ["--cluster-key-file", str(self.cluster_key)]),
                      *more]
-        return Process(name, role, ports, arguments, zone, str(data_dir))
+        return Process(name, role, ports, arguments, zone, str(data_dir), place)

@@ -73,12 +73,12 @@ def wait_for(condition, seconds, what):
         time.sleep(0.05)
 
 
-def find_keys(fleet, client, table, partitions=4, prefix="probe"):
-    """{group: a key in it}, for a table that nobody else writes to. Other tables may be at work."""
+def find_keys(fleet, client, table, partitions=4, prefix="probe", more=None):
+    """{group: a key in it}, for a table that nobody else writes to. Other tables may be at work. `more`: of each item, a sort key."""
     keys = {}
     for number in range(KEYS_TRIED_MAX):
         key = f"{prefix}-{number}"
-        write = {"TableName": table, "Item": {"pk": {"S": key}}}
+        write = {"TableName": table, "Item": {"pk": {"S": key}, **(more or {})}}
         client.settled("PutItem", **write)
         before = log_ends(fleet)
         for _ in range(PROBE_WRITES):

@@ -40,14 +40,15 @@ def binary(name):
 
 
 @contextlib.contextmanager
-def new_fleet(port, settings=(), loops=None, has_caps=False):
+def new_fleet(port, settings=(), loops=None, has_caps=False, nodes=3, control_settings=()):
     """A fleet, up, each of whose nodes has `settings`; afterwards it is down, and nothing in it complained. Its partitions have
     no caps, unless a test is about those: others are to wait for nothing but the machine."""
     home = Path(tempfile.mkdtemp(prefix="sluice-test-"))
     home.chmod(0o711)  # PostgreSQL's account must be able to reach its directory below
-    fleet = Fleet(home, port, BINARIES, loops, node_settings=[*([] if has_caps else NO_CAPS), *settings])
+    fleet = Fleet(home, port, BINARIES, loops, node_settings=[*([] if has_caps else NO_CAPS), *settings],
+                  control_settings=control_settings)
     try:
-        fleet.up()
+        fleet.up(nodes)
         yield fleet
     finally:
         fleet.down()
@@ -65,9 +66,9 @@ def fleet():
         yield fleet
 
 
-def own_fleet(settings=(), loops=None, has_caps=False):
+def own_fleet(settings=(), loops=None, has_caps=False, nodes=3, control_settings=()):
     """Beside the session's, for a module that damages it or wants other nodes. One at a time, as they share their ports."""
-    return new_fleet(PORT + 100, settings, loops, has_caps)
+    return new_fleet(PORT + 100, settings, loops, has_caps, nodes, control_settings)
 
 
 def complaints_of(home):

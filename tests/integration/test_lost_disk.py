@@ -1,6 +1,7 @@
 """A node that lost its disk, or a part of it, does not come back as who it was.
 
-Its own fleet, as it is damaged. The steps build on each other: one group of three replicas never has more than one away.
+Its own fleet, as it is damaged, and in which nothing is built, so that the damage stays. The steps build on each other: one
+group of three replicas never has more than one away. What is made of such nodes by a fleet that repairs: test_fleet.py.
 """
 
 import shutil
@@ -72,7 +73,7 @@ class Damaged:
 
 @pytest.fixture(scope="module")
 def damaged():
-    with own_fleet() as fleet:
+    with own_fleet(control_settings=["--builds", "0"]) as fleet:
         yield Damaged(fleet)
 
 

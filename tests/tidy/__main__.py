@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.model import mutants as model_mutants
+from tests.nemesis import mutants as nemesis_mutants
 from tests.sim import mutants as sim_mutants
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -164,7 +165,8 @@ def check_generated():
 
 def check_mutants():
     """Most mutants are built rarely; what each of them breaks must be there, and once, all the same."""
-    for table, mutants in (("tests/sim/mutants.py", sim_mutants.MUTANTS), ("tests/model/mutants.py", model_mutants.MUTANTS)):
+    for table, mutants in (("tests/sim/mutants.py", sim_mutants.MUTANTS), ("tests/model/mutants.py", model_mutants.MUTANTS),
+                           ("tests/nemesis/mutants.py", nemesis_mutants.MUTANTS)):
         for name, (source, text, *_) in mutants.items():
             path = ROOT / source
             count = sim_mutants.occurrences(path.read_text(encoding="utf-8"), text) if path.exists() else 0

@@ -28,6 +28,7 @@ struct control_daemon {
     struct control *control;
     struct loop_timer drain;
     struct wire_metrics wire_metrics;
+    struct fleet_metrics fleet_metrics;
     char token[TOKEN_BYTES_MAX];
 };
 
@@ -74,6 +75,12 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .cluster_id = c->settings.cluster_id,
         .job_timeout_us = c->settings.database_timeout_us,
         .node_timeout_us = c->settings.node_timeout_us,
+        .node_abandon_us = c->settings.node_abandon_us,
+        .node_return_us = c->settings.node_return_us,
+        .node_builds_max = (uint32_t)c->settings.builds_per_node,
+        .builds_max = (uint32_t)c->settings.builds,
+        .moves_max = (uint32_t)c->settings.moves,
+        .fleet_metrics = &c->fleet_metrics,
         .wire_metrics = &c->wire_metrics,
         .mailbox = &d->mailbox,
         .on_active = on_active,
@@ -81,6 +88,7 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .data = c,
     };
     TRY(metrics_add(d->metrics, &wire_metric_table, NULL, &c->wire_metrics));
+    TRY(metrics_add(d->metrics, &fleet_metric_table, NULL, &c->fleet_metrics));
     TRY(read_token(c->settings.operator_token_file, c->token, error));
     TRY(cluster_key_load(c->settings.cluster_key_file, &options.key, error));
     enum err err = control_open(&d->loop, &options, &c->control, error);

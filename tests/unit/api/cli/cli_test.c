@@ -108,6 +108,11 @@ static void each_command_is_one_request_of_the_operator_api(void **state)
          "{\"user_name\":\"bob\"}"},
         {"key|revoke|AKIA2", "POST", "/v1/keys/AKIA2/revoke", ""},
         {"fleet", "GET", "/v1/fleet", ""},
+        {"fleet|list", "GET", "/v1/fleet", ""},
+        {"fleet|show|node-1", "GET", "/v1/fleet/nodes/node-1", ""},
+        {"fleet|drain|7", "POST", "/v1/fleet/nodes/7/drain", ""},
+        {"fleet|undrain|node-1", "POST", "/v1/fleet/nodes/node-1/undrain", ""},
+        {"fleet|remove|node-1", "POST", "/v1/fleet/nodes/node-1/remove", ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct script s = {.status = 200, .answer = "{}"};
@@ -186,19 +191,90 @@ static void tenants_are_a_table(void **state)
 static void the_fleet_is_a_table_and_counts(void **state)
 {
     struct script s = {.status = 200, .answer = FLEET};
+    assert_outcome(
+        run(&s, "fleet"), CLI_EXIT_DONE,
+        "NODE  NAME    ZONE    ADDRESS         STATE  REPLICAS  WANTED LEADERS  ITEMS  LAST HEARTBEAT\n"
+        "   1  node-1  zone-a  127.0.0.1:8020  alive         4               2  0 B    never\n"
+        "\n"
+        "MEMDS           STATE    BUNDLE VERSION\n"
+        "127.0.0.1:8010  current               9\n"
+        "127.0.0.1:8016  behind                8\n"
+        "127.0.0.1:8018  away                  0\n"
+        "\n"
+        "tables          1 creating, 2 active\n"
+        "partitions      4\n"
+        "replicas        12\n"
+        "bundle version  9\n",
+        "");
+}
+
+static void what_is_missing_in_the_fleet_is_told(void **state)
+{
+    struct script s = {.status = 200,
+                       .answer =
+                           "{\"nodes\":[{\"node_id\":12,\"name\":\"n\",\"zone\":\"z\",\"host\":\"h\","
+                           "\"port\":1,\"state\":\"draining\",\"item_bytes\":1610612736}],\"tables\":{},"
+                           "\"care\":{\"groups_short\":7,\"groups_covered\":5,\"groups_stuck\":1,"
+                           "\"builds_running\":2,\"moves_running\":0}}"};
     assert_outcome(run(&s, "fleet"), CLI_EXIT_DONE,
-                   "NODE  NAME    ZONE    ADDRESS         STATE  REPLICAS  WANTED LEADERS  LAST HEARTBEAT\n"
-                   "   1  node-1  zone-a  127.0.0.1:8020  alive         4               2  never\n"
+                   "NODE  NAME  ZONE  ADDRESS  STATE     REPLICAS  WANTED LEADERS  ITEMS    LAST HEARTBEAT\n"
+                   "  12  n     z     h:1      draining         0               0  1.5 GiB  never\n"
                    "\n"
-                   "MEMDS           STATE    BUNDLE VERSION\n"
-                   "127.0.0.1:8010  current               9\n"
-                   "127.0.0.1:8016  behind                8\n"
-                   "127.0.0.1:8018  away                  0\n"
+                   "tables          none\n"
+                   "partitions      0\n"
+                   "replicas        0\n"
+                   "short groups    7, 5 with log replicas, 1 without a quorum\n"
+                   "building        2\n"
+                   "moving          0\n"
+                   "bundle version  0\n",
+                   "");
+}
+
+static void a_node_is_shown_with_what_it_has(void **state)
+{
+    struct script s = {
+        .status = 200,
+        .answer =
+            "{\"node_id\":3,\"name\":\"node-3\",\"zone\":\"zone-c\",\"host\":\"127.0.0.1\",\"port\":8024,"
+            "\"loops\":2,\"state\":\"alive\",\"replicas\":2,\"quarantined\":1,\"leaders\":1,"
+            "\"wanted_leaders\":1,\"item_bytes\":2048,\"milli_units_per_s\":12345,\"last_heartbeat_us\":0,"
+            "\"replica_list\":[{\"group_id\":5,\"replica_id\":14,\"tenant_id\":\"100000000001\","
+            "\"table\":\"music\",\"kind\":\"storage\",\"state\":\"leader\",\"is_leader_wanted\":true,"
+            "\"item_bytes\":2048}],\"replica_list_count\":2}"};
+    assert_outcome(run(&s, "fleet|show|node-3"), CLI_EXIT_DONE,
+                   "node id         3\n"
+                   "name            node-3\n"
+                   "zone            zone-c\n"
+                   "address         127.0.0.1:8024\n"
+                   "loops           2\n"
+                   "state           alive\n"
+                   "last heartbeat  never\n"
+                   "replicas        2, 1 quarantined\n"
+                   "leaders         1, 1 wanted\n"
+                   "items           2.0 KiB\n"
+                   "consumed        12.3 units/s\n"
                    "\n"
-                   "tables          1 creating, 2 active\n"
-                   "partitions      4\n"
-                   "replicas        12\n"
-                   "bundle version  9\n",
+                   "GROUP  REPLICA  TENANT        TABLE  KIND     STATE   SHOULD LEAD  ITEMS\n"
+                   "    5       14  100000000001  music  storage  leader  yes          2.0 KiB\n"
+                   "... and 1 more\n",
+                   "");
+    s.answer = "{\"tenants\":[]}";
+    assert_outcome(run(&s, "fleet|show|node-3"), CLI_EXIT_FAILED, "",
+                   "sluice: control's answer is not the expected one; --json shows it\n");
+}
+
+static void orders_to_nodes_are_confirmed(void **state)
+{
+    struct script s = {.status = 200, .answer = "{\"node_id\":3,\"name\":\"node-3\",\"replicas\":4}"};
+    assert_outcome(run(&s, "fleet|drain|node-3"), CLI_EXIT_DONE,
+                   "node-3 drains: 4 replicas to move. `sluice fleet show node-3` tells how far it is.\n",
+                   "");
+    assert_outcome(run(&s, "fleet|undrain|node-3"), CLI_EXIT_DONE,
+                   "node-3 can have replicas again; it keeps 4.\n", "");
+    assert_outcome(run(&s, "fleet|remove|node-3"), CLI_EXIT_DONE,
+                   "node-3 (node 3) is removed; 4 replicas are built elsewhere.\n", "");
+    s.answer = "{\"name\":\"node-3\",\"replicas\":0}";
+    assert_outcome(run(&s, "fleet|drain|node-3"), CLI_EXIT_DONE, "node-3 is drained: it has no replicas.\n",
                    "");
 }
 
@@ -327,6 +403,9 @@ int main(void)
         cmocka_unit_test(a_new_key_shows_its_secret),
         cmocka_unit_test(tenants_are_a_table),
         cmocka_unit_test(the_fleet_is_a_table_and_counts),
+        cmocka_unit_test(what_is_missing_in_the_fleet_is_told),
+        cmocka_unit_test(a_node_is_shown_with_what_it_has),
+        cmocka_unit_test(orders_to_nodes_are_confirmed),
         cmocka_unit_test(a_new_tenant_and_a_revoked_key_are_confirmed),
         cmocka_unit_test(json_is_controls_answer_as_it_came),
         cmocka_unit_test(help_and_version_need_no_fleet),

@@ -52,6 +52,9 @@ static void each_command_has_its_verb_and_argument(void **state)
     assert_string_equal(parsed("key create 100000000001").argument, "100000000001");
     assert_int_equal(parsed("key revoke AKIAEXAMPLE").verb, CLI_KEY_REVOKE);
     assert_int_equal(parsed("fleet").verb, CLI_FLEET);
+    assert_int_equal(parsed("fleet list").verb, CLI_FLEET_LIST);
+    assert_int_equal(parsed("fleet drain node-1").verb, CLI_FLEET_DRAIN);
+    assert_string_equal(parsed("fleet remove node-1").argument, "node-1");
     assert_int_equal(parsed("fleet restart").verb, CLI_FLEET_RESTART);
     assert_true(parsed("fleet restart --stop").is_stop);
     assert_int_equal(parsed("help").verb, CLI_HELP);
@@ -91,7 +94,13 @@ static void wrong_words_are_refused_with_a_hint(void **state)
     assert_refused("tenant", "tenant what? create or list");
     assert_refused("tenant drop", "no command 'tenant drop'; tenant can be followed by create or list");
     assert_refused("tenant create", "tenant create wants NAME");
-    assert_refused("fleet now", "no command 'fleet now'; fleet can be followed by restart");
+    assert_refused("fleet now",
+                   "no command 'fleet now'; fleet can be followed by list or show or drain or undrain or "
+                   "remove or restart");
+    assert_refused("fleet drain", "fleet drain wants NODE");
+    assert_refused("fleet show a/b",
+                   "a node is called by its name or its id, and not 'a/b'; `sluice fleet list`");
+    assert_refused("fleet list now", "one word too many: 'now'");
     assert_refused("tenant list all", "one word too many: 'all'");
     assert_refused("key create 1 2", "one word too many: '2'");
 }

@@ -11,9 +11,14 @@
 
 enum { PARTITIONS = 600 };
 
+#define NODE(id, in, replicas)                                     \
+    {                                                              \
+        .node_id = (id), .zone = (in), .replica_count = (replicas) \
+    }
+
 static void two_zones_are_too_few(void **state)
 {
-    struct placement_node nodes[] = {{1, "a", 0, 0}, {2, "b", 0, 0}, {3, "b", 0, 0}};
+    struct placement_node nodes[] = {NODE(1, "a", 0), NODE(2, "b", 0), NODE(3, "b", 0)};
     struct placement placement;
     assert_int_equal(placement_choose(nodes, 3, &placement), ERR_UNAVAILABLE);
     assert_int_equal(placement_choose(nodes, 0, &placement), ERR_UNAVAILABLE);
@@ -22,8 +27,8 @@ static void two_zones_are_too_few(void **state)
 
 static void each_replica_is_in_another_zone(void **state)
 {
-    struct placement_node nodes[] = {
-        {1, "a", 9, 0}, {2, "b", 0, 0}, {3, "b", 0, 0}, {4, "c", 5, 0}, {5, "a", 1, 0}};
+    struct placement_node nodes[] = {NODE(1, "a", 9), NODE(2, "b", 0), NODE(3, "b", 0), NODE(4, "c", 5),
+                                     NODE(5, "a", 1)};
     struct placement placement;
     assert_int_equal(placement_choose(nodes, 5, &placement), ERR_OK);
     for (size_t i = 0; i < REPLICAS_PER_PARTITION; i++) {
@@ -36,8 +41,8 @@ static void each_replica_is_in_another_zone(void **state)
 
 static void replicas_and_leaders_spread_evenly(void **state)
 {
-    struct placement_node nodes[] = {{1, "a", 0, 0}, {2, "b", 0, 0}, {3, "c", 0, 0},
-                                     {4, "a", 0, 0}, {5, "b", 0, 0}, {6, "c", 0, 0}};
+    struct placement_node nodes[] = {NODE(1, "a", 0), NODE(2, "b", 0), NODE(3, "c", 0),
+                                     NODE(4, "a", 0), NODE(5, "b", 0), NODE(6, "c", 0)};
     for (int i = 0; i < PARTITIONS; i++) {
         struct placement placement;
         assert_int_equal(placement_choose(nodes, 6, &placement), ERR_OK);
@@ -51,13 +56,52 @@ static void replicas_and_leaders_spread_evenly(void **state)
 
 static void emptiest_of_many_zones_are_taken(void **state)
 {
-    struct placement_node nodes[] = {
-        {1, "a", 5, 0}, {2, "b", 1, 0}, {3, "c", 9, 0}, {4, "d", 2, 0}, {5, "e", 3, 0}};
+    struct placement_node nodes[] = {NODE(1, "a", 5), NODE(2, "b", 1), NODE(3, "c", 9), NODE(4, "d", 2),
+                                     NODE(5, "e", 3)};
     struct placement placement;
     assert_int_equal(placement_choose(nodes, 5, &placement), ERR_OK);
     assert_int_equal(nodes[placement.nodes[0]].node_id, 2);
     assert_int_equal(nodes[placement.nodes[1]].node_id, 4);
     assert_int_equal(nodes[placement.nodes[2]].node_id, 5);
+}
+
+static void bytes_and_consumption_count_beside_replicas(void **state)
+{
+    struct placement_node nodes[] = {NODE(1, "a", 10), NODE(2, "b", 10), NODE(3, "c", 10),
+                                     NODE(4, "a", 12), NODE(5, "b", 12), NODE(6, "c", 12)};
+    struct placement placement;
+    nodes[0].bytes = UINT64_C(100) << 30;
+    nodes[1].milli_per_s = 50 * 1000 * 1000;
+    assert_int_equal(placement_choose(nodes, 6, &placement), ERR_OK);
+    assert_int_equal(nodes[3].replica_count, 13);
+    assert_int_equal(nodes[4].replica_count, 13);
+    assert_int_equal(nodes[2].replica_count, 11);
+}
+
+static void an_average_node_has_one_share_of_each(void **state)
+{
+    struct placement_node node = {.node_id = 1,
+                                  .zone = "a",
+                                  .replica_count = 8,
+                                  .leader_count = 2,
+                                  .bytes = UINT64_C(5) << 30,
+                                  .milli_per_s = 700 * 1000,
+                                  .leader_milli_per_s = 300 * 1000};
+    struct placement_totals totals = {0};
+    placement_count(&totals, &node);
+    placement_count(&totals, &node);
+    struct placement_shares shares = placement_shares(&node, &totals);
+    for (size_t i = 0; i < PLACEMENT_WHATS; i++)
+        assert_int_equal(shares.of[i], PLACEMENT_SHARE);
+    assert_int_equal(placement_fill(&shares), 3 * PLACEMENT_SHARE);
+    assert_int_equal(placement_leads(&shares), 2 * PLACEMENT_SHARE);
+    struct placement_node with = placement_with(&node, 7, 9);
+    assert_int_equal(with.replica_count, 9);
+    assert_int_equal(with.bytes, node.bytes + 7);
+    assert_int_equal(with.milli_per_s, node.milli_per_s + 9);
+    struct placement_node again = placement_without(&with, 7, 9);
+    assert_memory_equal(&again, &node, sizeof node);
+    assert_int_equal(placement_without(&node, UINT64_MAX, 0).bytes, 0);
 }
 
 static uint32_t count(uint64_t read_units, uint64_t write_units)
@@ -86,6 +130,8 @@ int main(void)
         cmocka_unit_test(each_replica_is_in_another_zone),
         cmocka_unit_test(replicas_and_leaders_spread_evenly),
         cmocka_unit_test(emptiest_of_many_zones_are_taken),
+        cmocka_unit_test(bytes_and_consumption_count_beside_replicas),
+        cmocka_unit_test(an_average_node_has_one_share_of_each),
         cmocka_unit_test(partition_count_is_the_sum_of_both_shares_rounded_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

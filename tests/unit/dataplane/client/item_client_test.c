@@ -46,6 +46,7 @@ struct fixture {
     struct node nodes[NODES];
     struct item_client *client;
     struct item_client_metrics metrics;
+    struct dependency_metrics dependency;
     struct wire_metrics wire_metrics;
     bool is_one_node; /* the servers are the loops of node 1 */
     /* The script: what the next request gets, whoever is asked; the last step repeats. */
@@ -61,6 +62,9 @@ struct fixture {
     unsigned refreshes;  /* keys */
     bool is_lookup_held; /* the test answers */
     uint64_t epoch;
+    uint32_t hanging;     /* this node never answers; 0: none */
+    uint32_t only_leader; /* the others say that they are not; 0: whoever is asked follows the script */
+    size_t asked[NODES + 1];
 
     struct item_call call;
     uint8_t request_id[ID_BYTES];
@@ -183,13 +187,17 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
     assert_int_equal(request->group_id, GROUP);
     assert_int_equal(request->request_id.len, ID_BYTES);
     assert_true(request->deadline_us > 0);
-    assert_true(f->seen_count < STEPS_MAX);
-    struct seen *seen = &f->seen[f->seen_count++];
+    f->asked[node->id]++;
+    struct seen *seen = &f->seen[f->seen_count < STEPS_MAX ? f->seen_count++ : STEPS_MAX - 1];
     seen->node = node->id;
     seen->range_epoch = request->range_epoch;
     seen->deadline_us = request->deadline_us;
     memcpy(seen->request_id, request->request_id.data, ID_BYTES);
-    if (f->steps[step] != SILENCE)
+    if (f->steps[step] == SILENCE || node->id == f->hanging)
+        return;
+    if (f->only_leader != 0 && node->id != f->only_leader)
+        reply(node, call, SLUICE__DATAPLANE__STATUS__NOT_LEADER, 0);
+    else
         reply(node, call, f->steps[step], f->hints[step]);
 }
 
@@ -222,6 +230,7 @@ static int setup(void **state)
     const struct item_client_options options = {
         .identity = {CLUSTER, WIRE_ROLE_ROUTER, 0},
         .metrics = &f->metrics,
+        .dependency = &f->dependency,
         .wire_metrics = &f->wire_metrics,
         .zone = "a",
         .attempt_us = ATTEMPT_US,
@@ -375,6 +384,7 @@ static void an_older_hint_does_not_replace_what_is_known(void **state)
     struct fixture *f = *state;
     learn(f, 3);
     script(f, SLUICE__DATAPLANE__STATUS__NOT_LEADER, 1);
+    script(f, SLUICE__DATAPLANE__STATUS__NOT_LEADER, 0);
     script(f, SLUICE__DATAPLANE__STATUS__OK, 0);
     begin(f, LONG_US);
     finish(f);
@@ -383,6 +393,125 @@ static void an_older_hint_does_not_replace_what_is_known(void **state)
     begin(f, LONG_US);
     finish(f);
     assert_int_equal(f->seen[f->seen_count - 1].node, 3);
+}
+
+static void who_answers_in_the_leaders_place_is_asked_next(void **state)
+{
+    struct fixture *f = *state;
+    learn(f, 3);
+    script(f, SLUICE__DATAPLANE__STATUS__NOT_LEADER, 0);
+    script(f, SLUICE__DATAPLANE__STATUS__OK, 0);
+    begin(f, LONG_US);
+    finish(f);
+    uint32_t found = f->seen[1].node;
+    assert_int_not_equal(found, 3);
+    f->is_done = false;
+    begin(f, LONG_US);
+    finish(f);
+    assert_int_equal(f->seen_count, 3);
+    assert_int_equal(f->seen[2].node, found);
+}
+
+/* ---- nodes that fail ---- */
+
+enum { CROWD = 60 }; /* more than failures open a breaker */
+
+struct crowd {
+    struct item_call calls[CROWD];
+    size_t ended;
+};
+
+static void on_one_done(struct item_call *call, enum err err, const ProtobufCMessage *header,
+                        struct slice payload)
+{
+    ((struct crowd *)call->data)->ended++;
+}
+
+static void begin_crowd(struct fixture *f, struct crowd *crowd, size_t count, uint64_t deadline_us)
+{
+    memset(f->request_id, 42, ID_BYTES);
+    crowd->ended = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct item_call *call = &crowd->calls[i];
+        *call = (struct item_call){.key = SLICE_LITERAL("m"),
+                                   .deadline_us = clock_boot_us() + deadline_us,
+                                   .done = on_one_done,
+                                   .data = crowd,
+                                   .is_write = true};
+        sluice__dataplane__write_request__init(&call->write);
+        call->write.request_id = (ProtobufCBinaryData){.len = ID_BYTES, .data = f->request_id};
+        item_client_begin(f->client, call);
+    }
+}
+
+static void finish_crowd(struct fixture *f, const struct crowd *crowd, size_t count)
+{
+    uint64_t give_up_us = clock_boot_us() + 5 * 1000 * 1000;
+    while (crowd->ended < count) {
+        assert_true(clock_boot_us() < give_up_us);
+        loop_run_once(&f->loop, 10);
+    }
+}
+
+/* Node 1 leads and hangs; the others say that they do not lead. */
+static void a_hanging_leader_holds_nobody_once_its_breaker_is_open(void **state)
+{
+    struct fixture *f = *state;
+    static struct crowd crowd;
+    f->hanging = 1;
+    learn(f, 1);
+    script(f, SLUICE__DATAPLANE__STATUS__NOT_LEADER, 0);
+    begin_crowd(f, &crowd, CROWD, 3 * ATTEMPT_US);
+    finish_crowd(f, &crowd, CROWD);
+    assert_int_equal(metric_read(&f->dependency.breaker_opened), 1); /* and of nobody else */
+    assert_int_equal(metric_value(&f->dependency.breakers_open), 1);
+    size_t asked = f->asked[1];
+    f->found_leader = 2;
+    learn(f, 2); /* a new leader */
+    f->steps[0] = SLUICE__DATAPLANE__STATUS__OK;
+    begin(f, LONG_US);
+    finish(f);
+    assert_int_equal(f->err, ERR_OK);
+    assert_int_equal(f->asked[1], asked);
+}
+
+static void a_node_that_answers_again_is_found_by_one_call(void **state)
+{
+    struct fixture *f = *state;
+    static struct crowd crowd;
+    f->hanging = 1;
+    learn(f, 1);
+    script(f, SLUICE__DATAPLANE__STATUS__NOT_LEADER, 0);
+    begin_crowd(f, &crowd, CROWD, 3 * ATTEMPT_US);
+    finish_crowd(f, &crowd, CROWD);
+    f->hanging = 0;
+    f->steps[0] = SLUICE__DATAPLANE__STATUS__OK;
+    f->only_leader = 1;
+    begin(f, LONG_US);
+    finish(f);
+    assert_int_equal(f->err, ERR_OK);
+    assert_int_equal(metric_value(&f->dependency.breakers_open), 0);
+}
+
+/* Refused by all, each call tries again and again: together no more than the budget has. */
+static void retries_of_all_calls_are_bounded_together(void **state)
+{
+    struct fixture *f = *state;
+    static struct crowd crowd;
+    enum { ROUNDS = 15, BUDGET = 1000, PER_S = 200 };
+    learn(f, 1);
+    script(f, SLUICE__DATAPLANE__STATUS__OVERLOADED, 0);
+    uint64_t began_us = clock_boot_us();
+    for (int i = 0; i < ROUNDS; i++) {
+        begin_crowd(f, &crowd, CROWD, 2 * ATTEMPT_US);
+        finish_crowd(f, &crowd, CROWD);
+    }
+    uint64_t calls = metric_read(&f->dependency.calls), ms = (clock_boot_us() - began_us) / 1000;
+    assert_int_equal(calls, ROUNDS * CROWD);
+    assert_in_range(metric_read(&f->dependency.retries), BUDGET / 2,
+                    BUDGET + calls / 5 + PER_S * ms / 1000 + 1);
+    assert_true(metric_read(&f->dependency.retries_refused) > 0);
+    assert_int_equal(metric_read(&f->dependency.breaker_opened), 0); /* a refusal is an answer */
 }
 
 static void an_unknown_outcome_is_tried_again_under_the_same_id(void **state)
@@ -830,6 +959,10 @@ int main(void)
         TEST(a_hint_to_the_leader_is_followed_and_remembered),
         TEST(each_newer_hint_is_followed_at_once),
         TEST(an_older_hint_does_not_replace_what_is_known),
+        TEST(who_answers_in_the_leaders_place_is_asked_next),
+        TEST(a_hanging_leader_holds_nobody_once_its_breaker_is_open),
+        TEST(a_node_that_answers_again_is_found_by_one_call),
+        TEST(retries_of_all_calls_are_bounded_together),
         TEST(an_unknown_outcome_is_tried_again_under_the_same_id),
         TEST(an_outcome_that_stays_unknown_is_a_timeout),
         TEST(a_write_that_nobody_took_was_certainly_not_applied),

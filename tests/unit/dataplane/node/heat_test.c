@@ -305,6 +305,25 @@ static void what_is_wanted_stays_for_a_minute(void **state)
     heat_unwatch(&load.heat);
 }
 
+/* Who is throttled pauses, and the partition gives less: that is no reason to change one's mind. */
+static void what_is_wanted_stays_while_half_of_the_cap_is_consumed(void **state)
+{
+    struct load load;
+    begin(&load, 1, uniform);
+    assert_int_equal(run(&load, CAP_UNITS, 12, true), HEAT_SPLIT);
+    for (int s = 1; s < 60; s++)
+        assert_int_equal(run(&load, CAP_UNITS * 55 / 100, 1, true), HEAT_SPLIT);
+    assert_int_equal(run(&load, CAP_UNITS * 55 / 100, 1, true), HEAT_COOL);
+    heat_unwatch(&load.heat);
+
+    begin(&load, 1, uniform);
+    assert_int_equal(run(&load, CAP_UNITS, 12, true), HEAT_SPLIT);
+    while (load.now_us < (START_S + 40ull) * US_PER_S)
+        (void)run(&load, CAP_UNITS * 45 / 100, 1, true);
+    assert_int_equal(run(&load, CAP_UNITS * 45 / 100, 1, true), HEAT_COOL);
+    heat_unwatch(&load.heat);
+}
+
 /* A refusal stands for 10 s, 20 s, 40 s..., and then what the load has become counts. */
 static void a_refusal_is_asked_about_again_after_a_pause_that_doubles(void **state)
 {
@@ -430,6 +449,7 @@ int main(void)
         cmocka_unit_test(less_than_four_fifths_is_not_hot),
         cmocka_unit_test(eight_to_twelve_seconds_at_the_cap_are_needed),
         cmocka_unit_test(what_is_wanted_stays_for_a_minute),
+        cmocka_unit_test(what_is_wanted_stays_while_half_of_the_cap_is_consumed),
         cmocka_unit_test(a_refusal_is_asked_about_again_after_a_pause_that_doubles),
         cmocka_unit_test(a_partition_that_has_cooled_down_is_forgotten),
         cmocka_unit_test(a_cool_partition_keeps_no_samples),
