@@ -52,7 +52,8 @@ static void on_timer(struct loop_timer *timer)
     loop_timer_start(p->loop, timer, loop_now_us(p->loop) + EACH_US);
     if (p->is_calling)
         return;
-    Sluice__Controlplane__ProcessState state = SLUICE__CONTROLPLANE__PROCESS_STATE__INIT;
+    Sluice__Controlplane__ProcessState state;
+    sluice__controlplane__process_state__init(&state);
     state.role = text(p->options.role);
     state.name = text(p->options.name);
     state.boot_epoch = p->boot_epoch;
