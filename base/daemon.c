@@ -158,6 +158,12 @@ static void on_signal(uv_signal_t *handle, int number)
         return;
     }
     log_info("signal", "number=%d", number);
+    if (number == SIGUSR2) {
+        daemon_restart(d);
+        return;
+    }
+    if (d->exit_status == DAEMON_AGAIN)
+        d->exit_status = 0; /* who wants it gone is right */
     drain(d);
 }
 
@@ -166,7 +172,7 @@ static enum err watch_signals(struct daemon *d)
     uv_timer_init(&d->loop.uv, &d->stop_timer);
     uv_unref((uv_handle_t *)&d->stop_timer);
     d->stop_timer.data = d;
-    static const int numbers[DAEMON_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    static const int numbers[DAEMON_SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGUSR2};
     for (int i = 0; i < DAEMON_SIGNALS; i++) {
         uv_signal_init(&d->loop.uv, &d->signals[i]);
         d->signals[i].data = d;
@@ -193,6 +199,12 @@ void daemon_shut_down(struct daemon *d, int exit_status)
 {
     d->exit_status = exit_status;
     loop_defer(&d->loop, &d->shut_down); /* may be called from inside start */
+}
+
+void daemon_restart(struct daemon *d)
+{
+    if (d->phase <= DAEMON_RUNNING && d->exit_status == 0)
+        daemon_shut_down(d, DAEMON_AGAIN);
 }
 
 static void on_shut_down(struct loop_task *task)

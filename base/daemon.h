@@ -3,6 +3,8 @@
  *   settings -> log -> metrics, loop, mailbox, admin port -> start() -> ... daemon_ready() ... run
  *   SIGTERM or SIGINT -> not ready, drain() -> daemon_drained() or drain_timeout -> stop() -> loop empties ->
  * exit 0 a second signal while draining: stop() at once.  SIGHUP: the log file is opened again.
+ *   SIGUSR2 or daemon_restart: as SIGTERM, then the program is executed again, under the same pid and with the same
+ * arguments; so it needs nobody to start it, and a newer program of that name takes over (docs/decisions/0022).
  *
  * Example of a main.c:
  *
@@ -14,7 +16,7 @@
  *             .name = "sluice-node", .sentence = "Keeps replicas of partitions.",
  *             .rows = rows, .row_count = sizeof rows / sizeof rows[0], .settings = &settings,
  *             .start = node_start, .drain = node_drain, .stop = node_stop, .data = &node};
- *         return daemon_run(&options, argc, argv);
+ *         return daemon_finish(daemon_run(&options, argc, argv), argv);
  *     }
  *
  * --help and --version print and exit 0; a wrong setting exits 2 with a sentence; a start() that fails
@@ -56,7 +58,10 @@ struct daemon_options {
     void *data;
 };
 
-enum { DAEMON_SIGNALS = 3 };
+enum {
+    DAEMON_SIGNALS = 4,
+    DAEMON_AGAIN = -1, /* instead of an exit status: the program is to be executed again */
+};
 
 struct daemon {
     struct loop loop;
@@ -82,8 +87,10 @@ struct daemon {
     int exit_status;
 };
 
-/* The process's exit status. */
+/* The process's exit status, or DAEMON_AGAIN: for daemon_finish. */
 int daemon_run(const struct daemon_options *options, int argc, char **argv);
+/* The last that main does, when all that it holds is freed: the exit status, or no return, as the program starts again. */
+int daemon_finish(int status, char **argv);
 
 /* We serve: /readyz answers 200 and the log has `ready` (once). daemon_not_ready takes it back. */
 void daemon_ready(struct daemon *d);
@@ -92,6 +99,8 @@ void daemon_not_ready(struct daemon *d);
 void daemon_drained(struct daemon *d);
 /* Go down by ourselves, as if by SIGTERM, with this exit status. Never drains inside this call. */
 void daemon_shut_down(struct daemon *d, int exit_status);
+/* Drain, stop, and start again. Never drains inside this call; nothing happens when the daemon goes down already. */
+void daemon_restart(struct daemon *d);
 
 /* What this thread is doing, for the crash report: "request 7f3a partition 12". Kept by reference: the text
  * lives until it is replaced; NULL = nothing. */

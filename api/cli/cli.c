@@ -4,7 +4,9 @@
 #include <jansson.h>
 
 #include "api/cli/report.h"
+#include "api/cli/restart.h"
 
+enum { FOLLOW_PAUSE_US = 500 * 1000 };
 enum { TOKEN_BYTES_MAX = 4096, URL_BYTES_MAX = 2048, TEXT_BYTES_MAX = 32 * 1024 * 1024 };
 
 /* What one run owns. */
@@ -117,6 +119,17 @@ static enum err ask(struct run *run, const struct operator_call *call, struct er
     return err;
 }
 
+/* What was begun and takes its time is followed to its end, line by line. */
+static enum err follow(struct run *run, struct error *error)
+{
+    const struct operator_access access = {.url = run->url, .token = run->token};
+    const struct cli_command *command = &run->command;
+    if (command->verb != CLI_FLEET_RESTART || command->is_status || command->is_stop || command->is_json)
+        return ERR_OK;
+    buffer_clear(&run->text);
+    return restart_follow(&run->options->transport, &access, run->options->out, FOLLOW_PAUSE_US, error);
+}
+
 static enum err execute(struct run *run, struct error *error)
 {
     struct operator_call call;
@@ -133,7 +146,7 @@ static enum err execute(struct run *run, struct error *error)
     TRY(operator_call_init(&call, &run->command, error));
     enum err err = ask(run, &call, error);
     operator_call_deinit(&call);
-    return err;
+    return err == ERR_OK ? follow(run, error) : err;
 }
 
 /* ---- */

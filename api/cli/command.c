@@ -56,6 +56,12 @@ static enum err switch_option(const char *word, struct cli_command *command, boo
     } else if (strcmp(word, "--json") == 0) {
         command->is_json = true;
         *ret_ends = false;
+    } else if (strcmp(word, "--status") == 0) {
+        command->is_status = true;
+        *ret_ends = false;
+    } else if (strcmp(word, "--stop") == 0) {
+        command->is_stop = true;
+        *ret_ends = false;
     } else {
         return error_set(error, ERR_CONFIG, "no option '%s'", word);
     }
@@ -198,6 +204,9 @@ static enum err interpret(const struct words *w, struct cli_command *command, st
                          w->positions[argument_at + has_argument]);
     if (command->user_name != NULL && row->verb != CLI_KEY_CREATE)
         return error_set(error, ERR_CONFIG, "--user belongs to `key create` only");
+    if ((command->is_status || command->is_stop) &&
+        (row->verb != CLI_FLEET_RESTART || (command->is_status && command->is_stop)))
+        return error_set(error, ERR_CONFIG, "--status or --stop belongs to `fleet restart` only");
     command->verb = row->verb;
     if (!has_argument)
         return ERR_OK;
@@ -232,12 +241,14 @@ void cli_help(struct buffer *to)
                        rows[i].argument[0] == '\0' ? "" : " ", rows[i].argument); /* fits */
         buffer_append_format(to, "  %-26s %s\n", command, rows[i].sentence);
     }
-    buffer_append_string(to, "\nOptions:\n"
-                             "  --url URL                  control's operator port (SLUICE_OPERATOR_URL)\n"
-                             "  --token-file FILE          a file with the operator's token "
-                             "(SLUICE_OPERATOR_TOKEN has the token itself)\n"
-                             "  --user NAME                key create: whose key it is (root)\n"
-                             "  --json                     print control's answer as JSON\n"
-                             "  --version                  print the version\n"
-                             "\nExit status: 0 done, 1 refused or failed, 2 the command was wrong.\n");
+    buffer_append_string(
+        to, "\nOptions:\n"
+            "  --url URL                  control's operator port (SLUICE_OPERATOR_URL)\n"
+            "  --token-file FILE          a file with the operator's token "
+            "(SLUICE_OPERATOR_TOKEN has the token itself)\n"
+            "  --user NAME                key create: whose key it is (root)\n"
+            "  --status, --stop           fleet restart: only look at it; end it before its end\n"
+            "  --json                     print control's answer as JSON\n"
+            "  --version                  print the version\n"
+            "\nExit status: 0 done, 1 refused or failed, 2 the command was wrong.\n");
 }

@@ -26,6 +26,8 @@ struct cli_command {
     const char *url;        /* NULL = not given */
     const char *token_file; /* NULL = not given */
     bool is_json;
+    bool is_status; /* fleet restart: only look at it */
+    bool is_stop;   /* ... or end it */
 };
 
 /* words  as main has them, without the program's name; at least as long-lived as the command

@@ -60,6 +60,10 @@ static enum err fill(struct operator_call *call, const struct cli_command *comma
     case CLI_FLEET_LIST:
         (void)snprintf(call->path, sizeof call->path, "/v1/fleet"); /* fits */
         return ERR_OK;
+    case CLI_FLEET_RESTART:
+        call->method = command->is_status ? "GET" : command->is_stop ? "DELETE" : "POST";
+        (void)snprintf(call->path, sizeof call->path, "/v1/fleet/restart"); /* fits */
+        return ERR_OK;
     case CLI_FLEET_SHOW:
         set_node_path(call, argument, "");
         return ERR_OK;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api/cli/report_internal.h"
+#include "api/cli/restart.h"
 #include "base/assert.h"
 
 /* ---- one thing: a line per field ---- */
@@ -162,6 +163,8 @@ static enum err write_answer(enum cli_verb verb, const json_t *answer, struct bu
     case CLI_FLEET_UNDRAIN:
     case CLI_FLEET_REMOVE:
         return report_node_order(verb, answer, to);
+    case CLI_FLEET_RESTART:
+        return restart_report(answer, to);
     case CLI_HELP:
     case CLI_VERSION:
         break;

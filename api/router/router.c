@@ -4,6 +4,7 @@
 #include "api/router/reading.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "controlplane/client/presence.h"
 
 enum { SIGNING_KEYS_MAX = 4096, LOOKUP_US = 1000 * 1000, LOOKUP_ARENA_BLOCK = 16 * 1024 };
 
@@ -141,6 +142,31 @@ static void on_version(uint64_t version, void *data)
 
 /* ---- life ---- */
 
+static bool is_ready(void *data)
+{
+    const struct router *r = data;
+    return r->http != NULL;
+}
+
+static void on_restart(void *data)
+{
+    const struct router *r = data;
+    r->options.on_restart(r->options.data);
+}
+
+static enum err open_presence(struct router *r, const struct wire_identity *identity, struct error *error)
+{
+    const struct presence_options options = {.role = "router",
+                                             .name = r->options.name,
+                                             .control = r->options.control,
+                                             .identity = *identity,
+                                             .metrics = &r->wire_metrics,
+                                             .is_ready = is_ready,
+                                             .on_restart = on_restart,
+                                             .data = r};
+    return presence_start(r->loop, &options, &r->presence, error);
+}
+
 static enum err open_peers(struct router *r, struct error *error)
 {
     const struct wire_identity identity = {r->options.cluster_id, WIRE_ROLE_ROUTER, 0};
@@ -159,6 +185,7 @@ static enum err open_peers(struct router *r, struct error *error)
                                              .is_sticky = true};
     TRY(peer_set_open(r->loop, &memds, &r->memds, error));
     TRY(peer_set_open(r->loop, &control, &r->control, error));
+    TRY(open_presence(r, &identity, error));
     const struct item_client_options items = {
         .identity = identity,
         .wire_metrics = &r->wire_metrics,
@@ -238,6 +265,7 @@ static void on_http_closed(void *data)
 void router_close(struct router *r)
 {
     r->is_closing = true;
+    presence_stop(r->presence);
     bundle_follower_stop(r->follower);
     page_line_close(&r->page_line);
     item_client_destroy(r->items); /* answers what waits for nodes */

@@ -14,6 +14,7 @@ struct router_metrics {
 
 /* Strings are borrowed for the router's life. */
 struct router_options {
+    const char *name;
     const char *host;
     uint16_t port;
     const char *zone;
@@ -22,10 +23,11 @@ struct router_options {
     const char *cluster_key_file;
     const char *memds; /* "host:port,..." */
     const char *control;
-    uint64_t request_us;           /* for one item request, retries included */
-    unsigned long_pages;           /* of Query and Scan at once; the others wait (api/router/page_line.h) */
-    void (*on_ready)(void *data);  /* keys and tables are known, the port is open */
-    void (*on_failed)(void *data); /* the port cannot be opened */
+    uint64_t request_us;            /* for one item request, retries included */
+    unsigned long_pages;            /* of Query and Scan at once; the others wait (api/router/page_line.h) */
+    void (*on_ready)(void *data);   /* keys and tables are known, the port is open */
+    void (*on_failed)(void *data);  /* the port cannot be opened */
+    void (*on_restart)(void *data); /* control's order: drain, stop, start again; perhaps more than once */
     void *data;
 };
 

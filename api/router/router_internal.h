@@ -60,6 +60,7 @@ struct router {
     struct random random;
     struct workers workers;
     struct page_line page_line;
+    struct presence *presence;
     struct reading_scratch scratch; /* the loop's: of bodies that are read on it, so it stays small */
     struct request *pool;
     unsigned pool_count;

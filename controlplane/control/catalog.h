@@ -149,11 +149,12 @@ struct node {
     struct replica *newest_goal;
     UT_hash_handle hh; /* by id */
     /* As heard. */
-    uint64_t boot_epoch; /* 0 = not heard since this control began */
-    bool is_reported;    /* a full report of this boot is here */
-    uint64_t told_since; /* the goals_version that was last answered with goals, and up to which */
+    uint64_t boot_epoch;     /* 0 = not heard since this control began */
+    bool is_reported;        /* a full report of this boot is here */
+    bool is_caught_up;       /* as it says */
+    uint64_t report_version; /* the newest of this boot that was taken */
+    uint64_t told_since;     /* the goals_version that was last answered with goals, and up to which */
     uint64_t told_version;
-    uint64_t report_version; /* of the newest heartbeat of this boot */
     uint64_t goals_taken;    /* the newest goals that it has taken up */
     bool is_cut_off;         /* the connection of its last heartbeat is closed */
     enum node_life life;

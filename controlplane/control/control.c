@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "controlplane/control/fleet_internal.h"
+#include "controlplane/control/fleet_restart.h"
 #include "controlplane/control/operator_http.h"
 #include "controlplane/proto/frame_type.h"
 
@@ -147,10 +148,11 @@ static void on_tick(struct loop_timer *timer)
     loop_timer_start(control->loop, timer, loop_now_us(control->loop) + TICK_US);
     if (control->state == CONTROL_INACTIVE)
         begin_loading(control);
-    if (control->state == CONTROL_ACTIVE) {
-        control_wake_reconcile(control);
-        control_wake_splits(control);
-    }
+    if (control->state != CONTROL_ACTIVE)
+        return;
+    control_wake_reconcile(control);
+    control_wake_splits(control);
+    control_restart_tick(control);
 }
 
 /* ---- requests ---- */
@@ -168,6 +170,8 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
         control_on_request(control, call, frame);
     else if (frame->type == CONTROLPLANE_FRAME_NODE_HEARTBEAT)
         control_on_heartbeat(control, call, frame);
+    else if (frame->type == CONTROLPLANE_FRAME_PROCESS_STATE)
+        control_restart_on_process(control, call, frame);
     else
         wire_refuse(call, ERR_INVALID);
     arena_reset(&control->scratch);
@@ -224,6 +228,7 @@ static enum err open_parts(struct control *control, struct error *error)
     control->bundle = bundle_store_create();
     TRY(control_reconcile_init(control));
     TRY(control_splits_init(control));
+    TRY(control_restart_init(control));
     TRY(fleet_repair_init(control));
     if (control->bundle == NULL)
         return error_set(error, ERR_NO_MEMORY, "no memory");
@@ -302,6 +307,7 @@ void control_free(struct control *control)
 {
     control_reconcile_deinit(control);
     control_splits_deinit(control);
+    control_restart_deinit(control);
     fleet_repair_deinit(control);
     catalog_clear(&control->catalog);
     bundle_store_destroy(control->bundle);

@@ -42,6 +42,8 @@ struct control_options {
     struct mailbox *mailbox;           /* into the loop */
     /* Active or not any more: for readiness. */
     void (*on_active)(bool is_active, void *data);
+    /* A restart of the fleet has come to this process: drain, stop, start again. May be called more than once. */
+    void (*on_restart)(void *data);
     void *data;
 };
 

@@ -27,6 +27,7 @@ struct tag_request;
 struct operator_http;
 struct reconciliation;
 struct splits;
+struct fleet_restart;
 struct repairs;
 
 /* Embedded in what asks for it. */
@@ -70,6 +71,7 @@ struct control {
     uint64_t goal_version_first; /* goals of earlier controls are below this */
     struct reconciliation *reconciliation;
     struct splits *splits;
+    struct fleet_restart *fleet_restart;
     struct repairs *repairs;
     struct loop_timer look;   /* at the nodes' lives */
     uint64_t looked_at_us;    /* boot clock */
@@ -226,6 +228,9 @@ struct publisher_state {
 struct publisher_state publisher_look(const struct publisher *p);
 /* There are newer objects. */
 void publisher_wake(struct publisher *p);
+/* Ask it something beside the bundle. ERR_UNAVAILABLE, ERR_NO_MEMORY: nothing is called then. */
+enum err publisher_ask(struct publisher *p, const struct wire_message *message, wire_response_cb on_response,
+                       void *data);
 /* Tell it that the table's groups are gone. */
 void publisher_remove_groups(struct publisher *p, const struct table *table);
 

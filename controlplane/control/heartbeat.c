@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/proto.h"
 #include "controlplane/control/control_internal.h"
+#include "controlplane/control/fleet_restart.h"
 #include "controlplane/proto/controlplane.pb-c.h"
 
 enum {
@@ -125,6 +126,7 @@ static void answer(struct control *control, struct node *node, const struct poll
     goals.is_full = since == 0;
     goals.report_version = poll->report_version;
     goals.wants_full_report = !node->is_reported;
+    goals.restart_boot = control_restart_boot(control);
     if (has_news(control, node, since)) {
         node->told_since = poll->goals_version;
         node->told_version = goals.goals_version;
@@ -272,8 +274,9 @@ static void take_reports(struct control *control, struct node *node, const heart
     if (node->boot_epoch != heard->boot_epoch)
         node->is_reported = false;
     node->boot_epoch = heard->boot_epoch;
-    node->is_reported = node->is_reported || heard->is_full;
     node->report_version = heard->report_version;
+    node->is_caught_up = heard->is_caught_up;
+    node->is_reported = node->is_reported || heard->is_full;
     node->goals_taken = goals_since(control, heard->goals_version);
     control_node_heard(control, node);
     for (size_t i = 0; i < heard->n_replicas; i++)

@@ -3,8 +3,9 @@
 
 #include "base/memory.h"
 #include "controlplane/control/control_internal.h"
+#include "controlplane/control/fleet_restart.h"
 
-enum statement { COUNTERS, TENANTS, NODES, TABLES, PARTITIONS, REPLICAS, OBJECTS, STATEMENT_COUNT };
+enum statement { COUNTERS, TENANTS, NODES, TABLES, PARTITIONS, REPLICAS, OBJECTS, RESTART, STATEMENT_COUNT };
 
 static const char *const statements[STATEMENT_COUNT] = {
     [COUNTERS] = "SELECT name, value FROM counters",
@@ -24,6 +25,7 @@ static const char *const statements[STATEMENT_COUNT] = {
                   "is_wanted, is_newcomer, "
                   "is_leaving FROM replicas ORDER BY group_id, replica_id"),
     [OBJECTS] = "SELECT kind, id, version, is_deleted, body FROM bundle_objects ORDER BY version",
+    [RESTART] = "SELECT value FROM settings WHERE name = 'fleet_restart'",
 };
 
 struct load_run {
@@ -196,15 +198,21 @@ static enum err load_object(struct control *control, const struct row *r)
     return control_bundle_put(control, &object);
 }
 
+static enum err load_restart(struct control *control, const struct row *r)
+{
+    return control_restart_load(control, text(r, 0));
+}
+
 static enum err load_rows(struct control *control, const struct db_results *results)
 {
     static enum err (*const loaders[STATEMENT_COUNT])(struct control *, const struct row *) = {
         [COUNTERS] = load_counter, [TENANTS] = load_tenant,       [NODES] = load_node,
         [TABLES] = load_table,     [PARTITIONS] = load_partition, [REPLICAS] = load_replica,
-        [OBJECTS] = load_object,
+        [OBJECTS] = load_object,   [RESTART] = load_restart,
     };
     catalog_clear(&control->catalog);
     bundle_store_clear(control->bundle);
+    TRY(control_restart_load(control, NULL));
     for (size_t s = 0; s < STATEMENT_COUNT; s++) {
         for (size_t i = 0; i < db_row_count(results, s); i++) {
             enum err err = loaders[s](control, &(struct row){results, s, i});

@@ -4,9 +4,12 @@
  *     GET  /v1/tenants                       all of them
  *     POST /v1/tenants/{tenant_id}/keys {"user_name": "..."}   a new access key; its secret is shown this once
  *     POST /v1/keys/{access_key_id}/revoke, DELETE /v1/keys/{access_key_id}
+ *     POST /v1/groups/{group_id}/leader {"node": "..."}        move a partition's lead to that node
+ *     POST, GET, DELETE /v1/fleet/restart    begin a rolling restart, look at the last one, end it
  *     /v1/fleet...                           operator_fleet.c                                                        */
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/base64.h"
 #include "base/clock.h"
@@ -15,6 +18,8 @@
 #include "base/random.h"
 #include "controlplane/bundle/seal.h"
 #include "controlplane/control/control_internal.h"
+#include "controlplane/control/fleet_restart.h"
+#include "controlplane/control/lead_move.h"
 #include "controlplane/control/operator_http.h"
 #include "controlplane/proto/controlplane.pb-c.h"
 
@@ -307,6 +312,31 @@ static void revoke_key(const struct operator_request *request, const char *acces
     control_submit(request->control, &operator->change);
 }
 
+static void move_lead(const struct operator_request *request, const char *group)
+{
+    const char *node = json_string_value(json_object_get(request->body, "node"));
+    char *end;
+    unsigned long long group_id = strtoull(group, &end, 10);
+    if (node == NULL || node[0] == '\0' || strlen(node) > NAME_BYTES_MAX || *end != '\0')
+        refuse(request, ERR_VALIDATION, "\"node\" must be a node's name, the group a number");
+    else
+        control_move_lead(request->control, group_id, node, request->answer, request->done, request->data);
+}
+
+static void restart_fleet(const struct operator_request *request, const char *method)
+{
+    if (strcmp(method, "POST") == 0) {
+        control_restart_begin(request->control, request->answer, request->done, request->data);
+    } else if (strcmp(method, "DELETE") == 0) {
+        control_restart_stop(request->control, request->answer, request->done, request->data);
+    } else if (strcmp(method, "GET") == 0) {
+        control_restart_show(request->control, request->answer);
+        answer_now(request);
+    } else {
+        refuse(request, ERR_UNKNOWN_OPERATION, "No such path, or not with this method");
+    }
+}
+
 /* The middle of "/v1/tenants/{id}/keys", when `path` has that form. */
 static bool match(const char *path, const char *start, const char *end, char *ret_middle, size_t bytes)
 {
@@ -328,6 +358,8 @@ static void route(const struct operator_request *request, const char *method, co
     if (is_get && strcmp(path, "/v1/tenants") == 0) {
         (void)answer_json(request->answer, tenants_json(&request->control->catalog)); /* says so itself */
         answer_now(request);
+    } else if (strcmp(path, "/v1/fleet/restart") == 0) {
+        restart_fleet(request, method);
     } else if (is_post && strcmp(path, "/v1/tenants") == 0) {
         create_tenant(request);
     } else if (is_post && match(path, "/v1/tenants/", "/keys", id, sizeof id)) {
@@ -335,6 +367,8 @@ static void route(const struct operator_request *request, const char *method, co
     } else if ((is_post && match(path, "/v1/keys/", "/revoke", id, sizeof id)) ||
                (strcmp(method, "DELETE") == 0 && match(path, "/v1/keys/", "", id, sizeof id))) {
         revoke_key(request, id);
+    } else if (is_post && match(path, "/v1/groups/", "/leader", id, sizeof id)) {
+        move_lead(request, id);
     } else if (!control_on_fleet_operator(request->control, method, path, request->answer, request->done,
                                           request->data)) {
         refuse(request, ERR_UNKNOWN_OPERATION, "No such path, or not with this method");

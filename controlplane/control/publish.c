@@ -162,6 +162,13 @@ void publisher_remove_groups(struct publisher *p, const struct table *table)
     publisher_wake(p);
 }
 
+enum err publisher_ask(struct publisher *p, const struct wire_message *message, wire_response_cb on_response,
+                       void *data)
+{
+    uint64_t deadline_us = loop_now_us(p->control->loop) + CALL_TIMEOUT_US;
+    return wire_client_call(p->client, message, deadline_us, on_response, data);
+}
+
 struct publisher_state publisher_look(const struct publisher *p)
 {
     return (struct publisher_state){.address = p->address,

@@ -127,6 +127,31 @@ static void on_compare(struct memds *memds, struct wire_call call, const struct 
     wire_reply(call, &(struct wire_message){.header = &reply.base});
 }
 
+/* Control looks whether we are there; in a rolling restart it says whose turn it is. */
+static void on_process_goal(struct memds *memds, struct wire_call call, const struct frame *frame)
+{
+    struct wire_identity peer;
+    const Sluice__Controlplane__ProcessGoal *goal =
+        proto_unpack(&sluice__controlplane__process_goal__descriptor, frame->header, &memds->scratch);
+    if (goal == NULL || !wire_call_peer(call, &peer) || peer.role != WIRE_ROLE_CONTROL) {
+        wire_refuse(call, ERR_INVALID);
+        return;
+    }
+    union {
+        const char *in;
+        char *out;
+    } role = {"memds"}, name = {memds->options.name}; /* protobuf-c does not write through them */
+    Sluice__Controlplane__ProcessState state;
+    sluice__controlplane__process_state__init(&state);
+    state.role = role.out;
+    state.name = name.out;
+    state.boot_epoch = memds->boot_epoch;
+    state.is_ready = memds->is_ready;
+    wire_reply(call, &(struct wire_message){.header = &state.base});
+    if (goal->restart_boot == memds->boot_epoch)
+        memds->options.on_restart(memds->options.data);
+}
+
 /* ---- requests ---- */
 
 static void on_request(struct wire_call call, const struct frame *frame, void *data)
@@ -150,6 +175,9 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
     case CONTROLPLANE_FRAME_FETCH_BUNDLE:
         memds_bundle_on_fetch(memds, call, frame);
         break;
+    case CONTROLPLANE_FRAME_PROCESS_GOAL:
+        on_process_goal(memds, call, frame);
+        break;
     default:
         wire_refuse(call, ERR_INVALID);
         break;
@@ -168,6 +196,7 @@ static void memds_init(struct memds *memds, struct loop *loop, const struct memd
     memds->routes = route_map_create();
     memds->patience = (struct loop_timer){.fire = on_patience_over, .data = memds};
     random_init(&memds->random, clock_boot_us());
+    random_secret(&memds->boot_epoch, sizeof memds->boot_epoch);
     arena_init(&memds->scratch, SCRATCH_BLOCK_BYTES, SCRATCH_BYTES_MAX);
 }
 

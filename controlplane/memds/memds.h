@@ -1,7 +1,8 @@
 /* sluice-memds: key -> group in memory, and the last bundle, for routers that must not depend on control.
  *
  * Serves on its data port: PUBLISH_ROUTES (leaders; control for removals), LOOKUP_ROUTES, PUSH_BUNDLE (control),
- * FETCH_BUNDLE (routers; a long poll that ends when something newer comes) and COMPARE_ROUTES (other instances). Routes live
+ * FETCH_BUNDLE (routers; a long poll that ends when something newer comes), COMPARE_ROUTES (other instances) and PROCESS_GOAL
+ * (control, which learns that we are there and may want us to start again). Routes live
  * in memory only: leaders publish on every connection, to every instance. Bundles are on disk too (docs/formats/bundle.md).
  *
  * Several instances have the same: each compares itself with each other one about once a second and takes from it what is
@@ -25,6 +26,7 @@ struct memds_metrics {
 extern const struct metric_table memds_metric_table;
 
 struct memds_options {
+    const char *name; /* of this instance, for operators */
     const char *host;
     uint16_t port;
     const char *data_dir; /* exists; the file is "bundle" in it */
@@ -37,6 +39,7 @@ struct memds_options {
     uint64_t compare_us;               /* from one comparison with an instance to the next, on average */
     uint64_t patience_us;              /* how long to wait for another instance that is ready */
     void (*on_ready)(void *data);      /* once, never inside memds_open */
+    void (*on_restart)(void *data);    /* control's order: drain, stop, start again; perhaps more than once */
     void *data;
 };
 

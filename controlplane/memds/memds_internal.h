@@ -27,6 +27,7 @@ struct memds_peer {
 struct memds {
     struct loop *loop;
     struct memds_options options;
+    uint64_t boot_epoch; /* of this life */
     struct memds_metrics *metrics;
     struct wire_server *server;
     struct route_map *routes;

@@ -10,4 +10,6 @@ enum controlplane_frame_type {
     CONTROLPLANE_FRAME_PUSH_BUNDLE = 0x0220,    /* BundleUpdate -> BundleUpdateReply */
     CONTROLPLANE_FRAME_FETCH_BUNDLE = 0x0221,   /* FetchBundle -> BundleUpdate */
     CONTROLPLANE_FRAME_CONTROL = 0x0230,        /* ControlRequest -> ControlReply */
+    CONTROLPLANE_FRAME_PROCESS_STATE = 0x0240,  /* ProcessState -> ProcessGoal: routers to control */
+    CONTROLPLANE_FRAME_PROCESS_GOAL = 0x0241,   /* ProcessGoal -> ProcessState: control to MemDS */
 };

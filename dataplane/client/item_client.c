@@ -374,6 +374,20 @@ static bool is_refusal_in_doubt(const struct item_call *call, Sluice__Dataplane_
                                            status == SLUICE__DATAPLANE__STATUS__INVALID);
 }
 
+/* Who leads, as far as is known: another answer than before is worth following at once. */
+struct known_leader {
+    uint64_t group_id; /* those of a split have the replica ids of the one before */
+    uint64_t term;
+    uint64_t replica_id; /* 0: nobody is known to */
+};
+
+static struct known_leader known_leader(const struct item_call *call)
+{
+    const struct route *route = route_cache_find(call->client->routes, call->key);
+    return route == NULL ? (struct known_leader){0}
+                         : (struct known_leader){route->group_id, route->term, route->leader_replica_id};
+}
+
 static void go_on_at_once(struct item_call *call)
 {
     loop_timer_start(call->client->loop, &call->timer, loop_now_us(call->client->loop));
@@ -409,6 +423,7 @@ static void on_throttled(struct item_call *call)
 static void on_verdict(struct item_call *call, struct item_verdict v)
 {
     struct item_client_metrics *metrics = call->client->options.metrics;
+    const struct known_leader before = known_leader(call);
     switch ((int)v.status) {
     case SLUICE__DATAPLANE__STATUS__NOT_LEADER:
         metric_increment(&metrics->retries_not_leader);
@@ -435,11 +450,13 @@ static void on_verdict(struct item_call *call, struct item_verdict v)
         metric_increment(&metrics->retries_not_applied);
         break;
     }
-    /* A hint to another leader is worth following at once; the first time only, so that two nodes that point
-     * at each other do not spin. */
-    struct route *route = route_cache_find(call->client->routes, call->key);
-    if (call->attempts <= 1 && route != NULL && route->leader_replica_id != 0 &&
-        (route->leader_replica_id != call->asked_replica_id || route->group_id != call->group_id))
+    /* A hint to another leader is worth following at once: the first time, and whenever it is a new one, so that two nodes
+     * that point at each other do not spin. */
+    const struct known_leader now = known_leader(call);
+    bool is_new =
+        now.group_id != before.group_id || now.term != before.term || now.replica_id != before.replica_id;
+    bool is_another = now.group_id != call->group_id || now.replica_id != call->asked_replica_id;
+    if ((call->attempts <= 1 || is_new) && now.replica_id != 0 && is_another)
         go_on_at_once(call);
     else
         retry_later(call);

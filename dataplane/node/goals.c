@@ -56,6 +56,8 @@ static bool take(struct goals *g, const struct frame *response)
         return false; /* an answer to what we asked before we had an id */
     g->node_id = goals->node_id;
     g->acknowledged = goals->wants_full_report ? 0 : goals->report_version;
+    if (goals->restart_boot == g->options.boot_epoch)
+        g->options.on_restart(g->options.data);
     g->taking++;
     g->options.on_goals(goals, g->options.data);
     return true;

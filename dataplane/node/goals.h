@@ -31,6 +31,8 @@ struct goals_options {
     uint64_t (*report_version)(void *data);
     /* Take goals up and say so by goals_taken, once, in this call or later. Must be idempotent. */
     void (*on_goals)(const Sluice__Controlplane__NodeGoals *goals, void *data);
+    /* Control wants this life of the process to end, and the next to begin; perhaps more than once. */
+    void (*on_restart)(void *data);
     void *data;
 };
 

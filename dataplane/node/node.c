@@ -116,6 +116,12 @@ enum err node_begin_serving(struct node *n, struct error *error)
     return ERR_OK;
 }
 
+static void on_restart(void *data)
+{
+    const struct node *n = data;
+    n->options.on_restart(n->options.data);
+}
+
 static enum err start_goals(struct node *n, struct error *error)
 {
     uint64_t boot_epoch;
@@ -134,6 +140,7 @@ static enum err start_goals(struct node *n, struct error *error)
         .fill_report = node_fill_report,
         .report_version = report_version,
         .on_goals = node_on_goals,
+        .on_restart = on_restart,
         .data = n,
     };
     return goals_create(n->loop, &options, &n->goals, error);

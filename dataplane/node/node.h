@@ -42,8 +42,9 @@ struct node_options {
     uint64_t partition_write_units;
     uint64_t block_cache_bytes; /* of all loops together, as the next */
     uint64_t write_buffer_bytes;
-    void (*on_ready)(void *data);  /* serving */
-    void (*on_failed)(void *data); /* going on is not safe: end the process */
+    void (*on_ready)(void *data);   /* serving */
+    void (*on_failed)(void *data);  /* going on is not safe: end the process */
+    void (*on_restart)(void *data); /* control's order: drain, stop, start again; perhaps more than once */
     void *data;
 };
 

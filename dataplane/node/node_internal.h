@@ -73,8 +73,6 @@ struct replica {
     uint64_t goal_schema_version;
     bool has_proposed_schema;
     uint64_t leader_preference;
-    uint64_t preferred_epoch; /* in which the preferred one's node supports us; 0 = it does not */
-    uint64_t preferred_since_us;
 
     struct member wanted[MEMBERS_MAX]; /* what control wants the membership to become; none: as it is */
     uint32_t wanted_count;
@@ -98,9 +96,13 @@ struct replica {
     struct write_wait *waits; /* by index, oldest first */
     struct write_wait **waits_end;
 
-    struct loop_timer wake;
-    struct loop_task work;  /* flush what was proposed, apply what is committed */
-    struct loop_task apply; /* goes on in a turn that has room */
+    struct loop_timer wake;      /* not started while it rests */
+    struct rest_list *rest_list; /* shard_rest.c; NULL: it does not rest */
+    struct replica *rest_next;
+    struct replica **rest_link; /* what points at it */
+    uint64_t rested_us;         /* since when; a leader had its lease then */
+    struct loop_task work;      /* flush what was proposed, apply what is committed */
+    struct loop_task apply;     /* goes on in a turn that has room */
     struct loop_timer apply_retry;
     struct loop_timer membership_check;
     bool is_installing; /* a snapshot takes the place of store and log: nothing is applied */
@@ -191,6 +193,25 @@ struct report {
     UT_hash_handle hh;
 };
 
+/* Since when another node has supported us in the epoch in which it does now; epoch 0: it does not. */
+struct steady_peer {
+    uint32_t node_id;
+    uint64_t epoch;
+    uint64_t since_us;
+};
+enum { STEADY_PEERS_MAX = 64 };
+
+/* Replicas that need no tick while what is known of a node's support stays as it is. */
+struct rest_list {
+    struct shard *shard;
+    uint32_t node_id; /* whose promise followers wait for; 0: leaders */
+    uint64_t epoch;   /* as it was when last looked at */
+    uint64_t held_us; /* leaders: when all support was last there, as before */
+    struct replica *first;
+    struct loop_timer timer;
+};
+enum { REST_LISTS_MAX = 65, REST_LEAST_US = 20 * 1000 };
+
 /* A word from one shard to another that needs no memory: under way at most once at a time. */
 struct shard_signal {
     struct mailbox_message message;
@@ -226,6 +247,11 @@ struct shard {
     struct loop_timer proof;
     struct loop_timer flush;
     struct loop_timer leader_check;
+    atomic_bool has_caught_up; /* each replica here has, once since the start */
+    struct steady_peer steady_peers[STEADY_PEERS_MAX];
+    uint32_t steady_peer_count;
+    struct rest_list rest_lists[REST_LISTS_MAX];
+    uint32_t rest_list_count;
     struct random random;      /* of the flushes' times */
     struct flushing *flushing; /* NULL: none is under way */
     uint64_t drain_until_us;
@@ -293,7 +319,8 @@ struct node {
     struct goals *goals;
     struct report *reports; /* by key, as the shards told them */
     uint64_t report_version;
-    struct buffer kept_peers; /* as last written to the store */
+    uint64_t forgotten_version; /* reports of removals up to here are forgotten */
+    struct buffer kept_peers;   /* as last written to the store */
 
     struct loop_timer heartbeat;
     struct loop_timer ready;
@@ -329,6 +356,8 @@ void replica_quarantine(struct replica *r, const char *reason);
 /* now_us and support of the event are filled in. Returns update.err. */
 enum err replica_step(struct replica *r, struct group_event *event, struct group_update *ret_update);
 void replica_tick(struct replica *r);
+/* held_us: as of struct group_event. */
+void replica_tick_held(struct replica *r, uint64_t held_us);
 /* Write what an update wants on disk (group_bootstrap's, outside of a step). */
 enum err replica_persist(struct replica *r, const struct group_persist *persist) MUST_CHECK;
 void replica_on_frame(struct shard *s, struct wire_call call, const struct frame *frame);
@@ -426,6 +455,26 @@ void shard_tick(struct shard *s);
 /* Time that this turn of its loop has given to ranges and expressions. Beyond what a kind of work may take, it goes elsewhere. */
 uint64_t shard_turn_spent_us(struct shard *s);
 void shard_turn_spend(struct shard *s, uint64_t us);
+
+/* ---- shard_rest.c ---- */
+/* After a step: false if it does not rest, and wants its own timer. */
+bool replica_rest(struct replica *r, enum group_rest rest, uint32_t node_id);
+void replica_unrest(struct replica *r);
+/* For its next tick. */
+uint64_t replica_held_us(const struct replica *r);
+void shard_rest_close(struct shard *s);
+
+/* ---- shard_leads.c ---- */
+/* Look which nodes support us, from time to time. */
+void shard_look_at_peers(struct shard *s);
+/* Look whether all replicas have caught up with their leaders since the start; once they have, they have. */
+void shard_look_caught_up(struct shard *s);
+/* It leads, another is to lead, and can take over at once. */
+bool replica_wants_to_hand_over(struct replica *r);
+/* Who is to lead, from now on: if that is another, and can, it is handed over to at once, else when it can. */
+void replica_prefer(struct replica *r, uint64_t leader_preference);
+/* 0: to whoever has most. */
+void replica_hand_over(struct replica *r, uint64_t to_replica);
 
 /* ---- shard_create.c ---- */
 /* The replicas that one answer of control creates; they share a flush of the store. NULL without memory. */

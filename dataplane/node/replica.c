@@ -101,6 +101,7 @@ void replica_destroy(struct replica *r)
 {
     struct shard *s = r->shard;
     ASSERT(r->pool_reads_in_flight == 0 && r->log_reads_in_flight == 0 && r->waits == NULL);
+    replica_unrest(r);
     loop_timer_stop(s->loop, &r->wake);
     loop_timer_stop(s->loop, &r->apply_retry);
     loop_timer_stop(s->loop, &r->membership_check);
@@ -142,6 +143,7 @@ void replica_stop(struct replica *r, enum replica_state state)
     replica_lose_term(r);
     r->state = state;
     snapshot_stop(r);
+    replica_unrest(r);
     loop_timer_stop(s->loop, &r->wake);
     loop_timer_stop(s->loop, &r->apply_retry);
     loop_timer_stop(s->loop, &r->membership_check);

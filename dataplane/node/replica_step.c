@@ -256,11 +256,18 @@ enum err replica_step(struct replica *r, struct group_event *event, struct group
     event->support = node_support_lock(n);
     event->now_us = clock_boot_us();
     group_step(r->group, event, ret_update);
-    uint64_t wake_us = group_wake_us(r->group, event->support, event->now_us);
+    uint32_t rests_on = 0;
+    enum group_rest rest = group_rest(r->group, event->support, event->now_us, &rests_on);
+    uint64_t wake_us =
+        rest == GROUP_RESTS_NOT ? group_wake_us(r->group, event->support, event->now_us) : UINT64_MAX;
     node_support_unlock(n);
     act(r, ret_update);
-    if (r->state == REPLICA_ACTIVE)
-        arm_wake(r, wake_us);
+    if (r->state != REPLICA_ACTIVE)
+        return ret_update->err;
+    if (!replica_rest(r, rest, rests_on))
+        arm_wake(r, rest == GROUP_RESTS_NOT ? wake_us : event->now_us + support_lease_us(n->support) / 2);
+    else if (loop_timer_is_started(&r->wake))
+        loop_timer_stop(r->shard->loop, &r->wake);
     return ret_update->err;
 }
 
@@ -282,7 +289,12 @@ bool replica_can_serve_eventual(struct replica *r)
 
 void replica_tick(struct replica *r)
 {
-    struct group_event tick = {.kind = GROUP_EVENT_TICK};
+    replica_tick_held(r, replica_held_us(r));
+}
+
+void replica_tick_held(struct replica *r, uint64_t held_us)
+{
+    struct group_event tick = {.kind = GROUP_EVENT_TICK, .held_us = held_us};
     struct group_update update;
     if (r->state == REPLICA_ACTIVE)
         (void)replica_step(r, &tick, &update); /* a tick cannot be refused */

@@ -101,46 +101,11 @@ static void on_request(struct wire_call call, const struct frame *frame, void *d
 
 /* ---- leaders where control wants them ---- */
 
-/* The epoch in which the preferred replica's node supports us; 0 = there is nobody to hand over to. */
-static uint64_t preferred_epoch(const struct replica *r)
-{
-    if (!r->is_leading || r->leader_preference == 0 || r->leader_preference == r->replica_id)
-        return 0;
-    struct node *n = r->shard->node;
-    const struct member *preferred = membership_find(group_membership(r->group), r->leader_preference);
-    if (preferred == NULL || preferred->role != MEMBER_VOTER || preferred->kind != MEMBER_STORAGE ||
-        node_pace_forbids(n, preferred->node_id))
-        return 0;
-    uint64_t epoch = support_held_epoch(node_support_lock(n), preferred->node_id, clock_boot_us());
-    node_support_unlock(n);
-    return epoch;
-}
-
-/* A restarted replica may not campaign for a lease and its margin: who hands over to it at once leaves the group
- * without a leader until then. So its node must have supported us, in one epoch, for longer than that. */
-static bool wants_to_hand_over(struct replica *r)
-{
-    uint64_t now_us = clock_boot_us();
-    uint64_t epoch = preferred_epoch(r);
-    if (epoch == 0 || epoch != r->preferred_epoch) {
-        r->preferred_epoch = epoch;
-        r->preferred_since_us = now_us;
-        return false;
-    }
-    return now_us - r->preferred_since_us >= 2 * support_lease_us(r->shard->node->support) &&
-           group_match_index(r->group, r->leader_preference) == group_status(r->group).last_index;
-}
-
-static void hand_over(struct replica *r, uint64_t to_replica)
-{
-    struct group_event event = {.kind = GROUP_EVENT_TRANSFER, .replica_id = to_replica};
-    struct group_update update;
-    (void)replica_step(r, &event, &update); /* when refused, it goes on leading */
-}
-
 static void on_leader_check(struct loop_timer *timer)
 {
     struct shard *s = timer->data;
+    shard_look_at_peers(s);
+    shard_look_caught_up(s);
     if (s->index == 0)
         node_pace_sample(s->node);
     for (struct replica *r = s->replicas; r != NULL; r = r->hh.next) {
@@ -153,10 +118,10 @@ static void on_leader_check(struct loop_timer *timer)
             continue;
         uint64_t better = replica_better_leader(r);
         if (better != 0) {
-            hand_over(r, better);
+            replica_hand_over(r, better);
             metric_increment(&s->metrics.leads_given_up);
-        } else if (wants_to_hand_over(r)) {
-            hand_over(r, r->leader_preference);
+        } else if (replica_wants_to_hand_over(r)) {
+            replica_hand_over(r, r->leader_preference);
         }
     }
     shard_heat_check(s);
@@ -366,7 +331,7 @@ static uint32_t hand_all_over(struct shard *s)
         if (r->state != REPLICA_ACTIVE || !r->is_leading)
             continue;
         led++;
-        hand_over(r, 0);
+        replica_hand_over(r, 0);
     }
     return led;
 }
@@ -419,6 +384,7 @@ void shard_close(struct shard *s)
     for (struct replica *r = s->replicas; r != NULL; r = r->hh.next)
         replica_stop(r, r->state == REPLICA_ACTIVE ? REPLICA_CREATING : r->state);
     shard_report_close(s);
+    shard_rest_close(s);
     if (s->server != NULL)
         wire_server_close(s->server, NULL, NULL);
     snapshot_close_all(s);

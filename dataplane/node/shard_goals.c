@@ -110,7 +110,7 @@ bool replica_remove(struct replica *r)
 
 static bool take_schema(struct replica *r, const Sluice__Controlplane__ReplicaGoal *goal)
 {
-    r->leader_preference = goal->leader_preference;
+    replica_prefer(r, goal->leader_preference);
     if (goal->schema_version <= r->goal_schema_version)
         return true;
     buffer_clear(&r->goal_schema);

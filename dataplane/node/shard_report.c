@@ -5,6 +5,7 @@
  *
  * Reports travel by value, so nobody looks into another loop's replicas. */
 #include "base/assert.h"
+#include "base/clock.h"
 #include "dataplane/node/node_internal.h"
 
 enum { ROLE_REMOVED = 4, REPORT_RETRY_US = 100 * 1000 };
@@ -71,11 +72,12 @@ void replica_report(struct replica *r)
 /* Followers' would say the same a little later. */
 void replica_report_size(struct replica *r)
 {
+    if (!r->is_leading)
+        return;
     struct partition_size size = partition_size(r->partition);
-    if (r->is_leading && r->is_reported_settled != split_is_settled(r))
-        replica_report(r);
-    if (r->is_leading &&
-        (size.item_count != r->reported_size.item_count || size.item_bytes != r->reported_size.item_bytes))
+    bool has_settled = r->is_reported_settled != split_is_settled(r);
+    if (has_settled || size.item_count != r->reported_size.item_count ||
+        size.item_bytes != r->reported_size.item_bytes)
         replica_report(r);
 }
 
@@ -302,11 +304,27 @@ static Sluice__Controlplane__ReplicaReport *to_message(const struct report *from
     return add_members(from, to, arena) ? to : NULL;
 }
 
+static bool has_caught_up(struct node *n)
+{
+    if (n->support == NULL)
+        return false; /* nobody yet */
+    for (uint32_t i = 0; i < n->shard_count; i++)
+        if (!atomic_load(&n->shards[i]->has_caught_up))
+            return false;
+    bool can_vote = support_can_vote(node_support_lock(n), clock_boot_us());
+    node_support_unlock(n);
+    return can_vote;
+}
+
 void node_fill_report(uint64_t since_version, Sluice__Controlplane__NodeHeartbeat *heartbeat,
                       struct arena *arena, void *data)
 {
     struct node *n = data;
+    heartbeat->is_caught_up = has_caught_up(n);
+    if (since_version == n->report_version && n->forgotten_version == since_version)
+        return; /* as mostly: there may be thousands of reports, and none is new */
     forget_acknowledged(n, since_version);
+    n->forgotten_version = since_version;
     size_t count = 0;
     for (const struct report *report = n->reports; report != NULL; report = report->hh.next)
         count += report->version > since_version;

@@ -39,6 +39,7 @@ void group_destroy(struct group *g)
     if (g == NULL)
         return;
     group_log_deinit(&g->log);
+    memory_free(g->restored);
     buffer_deinit(&g->own_body);
     buffer_deinit(&g->hard_state);
     memory_free(g);
@@ -255,6 +256,8 @@ static void dispatch(struct group *g, const struct group_event *event)
 {
     switch (event->kind) {
     case GROUP_EVENT_TICK:
+        if (event->held_us > g->lease_seen_us)
+            g->lease_seen_us = event->held_us;
         on_tick(g);
         break;
     case GROUP_EVENT_MESSAGE:

@@ -157,6 +157,8 @@ struct group_event {
     uint64_t membership_index;              /* INSTALLED: of the entry that it came from */
     const struct membership_change *change; /* CHANGE */
     uint64_t replica_id;                    /* TRANSFER, INHERIT */
+    uint64_t
+        held_us; /* TICK: until then a leader at rest (group_rest) is known to have had its lease; 0: not known */
 };
 
 /* Records for the log, all in one batch and in this order; then the token comes back. */
@@ -211,6 +213,17 @@ void group_step(struct group *g, const struct group_event *event, struct group_u
 
 /* When to send the next TICK, on the clock of now_us. Ask again after each step; earlier ticks do no harm. */
 uint64_t group_wake_us(const struct group *g, const struct support *support, uint64_t now_us);
+
+/* Most groups of a node are idle, and each would wake once or twice per lease to see that nothing has changed. A group at rest
+ * needs no TICK while that is known of its nodes: one look at a node's support serves all of its groups. */
+enum group_rest {
+    GROUP_RESTS_NOT, /* TICK at group_wake_us */
+    GROUP_RESTS_FOLLOWING, /* TICK when the promise to *ret_node, in the epoch of now, has run out or changed its epoch */
+    GROUP_RESTS_LEADING, /* TICK when the support of any node is lost or changes its epoch, with held_us */
+};
+/* Until the next step. */
+enum group_rest group_rest(const struct group *g, const struct support *support, uint64_t now_us,
+                           uint32_t *ret_node);
 
 /* ---- Gates ---- */
 

@@ -172,6 +172,11 @@ void group_on_append(struct group *g, const struct group_message *m)
         g->update->err = ERR_STALE; /* its sender is dead: nobody must wait for it */
         return;
     }
+    if (g->role == GROUP_PRE_CANDIDATE && m->term <= g->relinquished_term) {
+        g->update->err =
+            ERR_STALE; /* said before it gave up, or a repetition: we are to take over, not to follow */
+        return;
+    }
     group_become_follower(g, m->term, m->from_replica, m->from_node);
     g->leader_heard_us = g->now_us;
     g->leader_incarnation = m->incarnation;

@@ -30,7 +30,8 @@ enum {
     GROUP_SNAPSHOT_ASK_US = 1000 * 1000,       /* how often to see whether a snapshot is on its way in */
     GROUP_SNAPSHOT_RETRY_US = 5 * 1000 * 1000, /* a follower that refuses entries after this has not got it */
     HARD_STATE_FORMAT = 1,
-    RESTORED_MAX = 4, /* one can be truncated at a time */
+    RESTORED_MAX = 4,       /* one can be truncated at a time */
+    GROUP_WINDOW_FIRST = 8, /* entries of which sizes are known, while a group has had no more */
 };
 
 /* Terms come in runs: entries first_index .. (the next run's first_index - 1) have this term. */
@@ -46,9 +47,12 @@ struct group_log {
     uint32_t run_count;
     uint32_t run_capacity;
     struct term_run *runs;
-    uint64_t window_first; /* from this index on bytes_up_to is known */
-    /* Sum of body bytes up to and including index i, at i % GROUP_TAIL_ENTRIES_MAX. */
-    uint64_t bytes_up_to[GROUP_TAIL_ENTRIES_MAX];
+    uint64_t window_first; /* from this index on sums of body bytes are known */
+    /* Sum of body bytes up to and including index i, at i % window_entries; grows to GROUP_TAIL_ENTRIES_MAX as it is filled,
+     * as most groups of a node are idle. */
+    uint64_t first_window[GROUP_WINDOW_FIRST];
+    uint64_t *grown_window; /* NULL: the first one still does */
+    uint32_t window_entries;
 };
 
 enum progress_state {
@@ -89,7 +93,7 @@ struct group {
      * its hard state may not be. */
     struct membership stable_latest;
     struct membership stable_previous;
-    struct membership restored[RESTORED_MAX]; /* restart: memberships among the log's entries, newest first */
+    struct membership *restored; /* restart: RESTORED_MAX memberships among the log's entries, newest first */
     uint32_t restored_count;
     uint64_t restored_start_index; /* restart: the entry before the log's start, as the log says */
     uint64_t restored_start_term;

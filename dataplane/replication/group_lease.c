@@ -76,3 +76,26 @@ bool group_has_lease(const struct group *g, const struct support *support, uint6
     }
     return supporters >= membership_quorum(&g->latest);
 }
+
+/* As group_wake_us has it: then its leader's promise is all that it waits for. */
+static bool rests_following(const struct group *g, const struct support *support, uint64_t now_us)
+{
+    return g->role == GROUP_FOLLOWER && g->campaign_us == 0 && g->leader_replica != 0 &&
+           g->confirmed_term == g->term && g->confirmed_replica == g->leader_replica &&
+           group_may_campaign(g) && support_can_vote(support, now_us) &&
+           group_leader_alive_until(g, support) > now_us;
+}
+
+enum group_rest group_rest(const struct group *g, const struct support *support, uint64_t now_us,
+                           uint32_t *ret_node)
+{
+    if (g->is_halted)
+        return GROUP_RESTS_NOT;
+    if (g->role == GROUP_LEADER)
+        return group_leader_wake(g) == UINT64_MAX && group_has_lease(g, support, now_us) ? GROUP_RESTS_LEADING
+                                                                                         : GROUP_RESTS_NOT;
+    if (!rests_following(g, support, now_us))
+        return GROUP_RESTS_NOT;
+    *ret_node = g->leader_node;
+    return GROUP_RESTS_FOLLOWING;
+}

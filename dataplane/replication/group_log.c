@@ -3,13 +3,49 @@
 
 void group_log_init(struct group_log *log)
 {
-    *log = (struct group_log){.first_index = 1};
+    *log = (struct group_log){.first_index = 1, .window_entries = GROUP_WINDOW_FIRST};
 }
 
 void group_log_deinit(struct group_log *log)
 {
     memory_free(log->runs);
+    memory_free(log->grown_window);
 }
+
+/* ---- sizes ---- */
+
+static uint64_t *sum_at(struct group_log *log, uint64_t index)
+{
+    uint64_t *window = log->grown_window != NULL ? log->grown_window : log->first_window;
+    return &window[index % log->window_entries];
+}
+
+static uint64_t sum_of(const struct group_log *log, uint64_t index)
+{
+    const uint64_t *window = log->grown_window != NULL ? log->grown_window : log->first_window;
+    return window[index % log->window_entries];
+}
+
+/* Room for one more entry's sum; the oldest is forgotten where there is none, for want of memory too. */
+static void window_advance(struct group_log *log, uint64_t index)
+{
+    if (index - log->window_first < log->window_entries)
+        return;
+    uint32_t entries =
+        log->window_entries * 4 < GROUP_TAIL_ENTRIES_MAX ? log->window_entries * 4 : GROUP_TAIL_ENTRIES_MAX;
+    uint64_t *grown = entries == log->window_entries ? NULL : memory_alloc(entries * sizeof *grown);
+    if (grown == NULL) {
+        log->window_first = index - log->window_entries + 1;
+        return;
+    }
+    for (uint64_t i = log->window_first; i < index; i++)
+        grown[i % entries] = sum_of(log, i);
+    memory_free(log->grown_window);
+    log->grown_window = grown;
+    log->window_entries = entries;
+}
+
+/* ---- terms ---- */
 
 /* The run that `index` is in; the log holds the index. */
 static uint32_t run_find(const struct group_log *log, uint64_t index)
@@ -70,11 +106,10 @@ enum err group_log_reserve(struct group_log *log, uint32_t runs)
 void group_log_append(struct group_log *log, uint64_t term, size_t body_bytes)
 {
     uint64_t index = log->last_index + 1;
-    uint64_t before = log->bytes_up_to[log->last_index % GROUP_TAIL_ENTRIES_MAX];
+    uint64_t before = sum_of(log, log->last_index);
+    window_advance(log, index);
     log->last_index = index;
-    log->bytes_up_to[index % GROUP_TAIL_ENTRIES_MAX] = before + body_bytes;
-    if (index - log->window_first >= GROUP_TAIL_ENTRIES_MAX)
-        log->window_first = index - GROUP_TAIL_ENTRIES_MAX + 1;
+    *sum_at(log, index) = before + body_bytes;
     if (log->run_count > 0 && log->runs[log->run_count - 1].term == term)
         return;
     ASSERT(log->run_count < log->run_capacity);
@@ -85,7 +120,7 @@ void group_log_append(struct group_log *log, uint64_t term, size_t body_bytes)
 static void window_restart(struct group_log *log)
 {
     log->window_first = log->last_index;
-    log->bytes_up_to[log->last_index % GROUP_TAIL_ENTRIES_MAX] = 0;
+    *sum_at(log, log->last_index) = 0;
 }
 
 void group_log_truncate_suffix(struct group_log *log, uint64_t from_index)
@@ -141,7 +176,6 @@ bool group_log_bytes(const struct group_log *log, uint64_t after, uint64_t up_to
 {
     if (after < log->window_first || up_to > log->last_index || after > up_to)
         return false;
-    *ret_bytes =
-        log->bytes_up_to[up_to % GROUP_TAIL_ENTRIES_MAX] - log->bytes_up_to[after % GROUP_TAIL_ENTRIES_MAX];
+    *ret_bytes = sum_of(log, up_to) - sum_of(log, after);
     return true;
 }

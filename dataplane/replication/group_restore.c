@@ -4,6 +4,7 @@
  * here was written and are not any more; the LOG_START that says so may come later, among the records that were
  * repeated before those files went. So an entry that does not follow what we have is taken as the first one
  * (dataplane/log does the same), and group_start sees whether the entries begin where the log says. */
+#include "base/memory.h"
 #include "base/reader.h"
 #include "dataplane/replication/group_internal.h"
 
@@ -56,8 +57,13 @@ static void restored_cut(struct group *g, uint64_t from_index)
     }
 }
 
-static void restored_push(struct group *g, const struct membership *m, uint64_t index, uint64_t term)
+/* ERR_NO_MEMORY */
+static enum err restored_push(struct group *g, const struct membership *m, uint64_t index, uint64_t term)
 {
+    if (g->restored == NULL)
+        g->restored = memory_zalloc(RESTORED_MAX * sizeof *g->restored);
+    if (g->restored == NULL)
+        return ERR_NO_MEMORY;
     if (g->restored_count == RESTORED_MAX)
         g->restored_count--;
     for (uint32_t i = g->restored_count; i > 0; i--)
@@ -66,6 +72,7 @@ static void restored_push(struct group *g, const struct membership *m, uint64_t 
     g->restored[0] = *m;
     g->restored[0].index = index;
     g->restored[0].term = term;
+    return ERR_OK;
 }
 
 static void empty_at(struct group *g, uint64_t first_index)
@@ -121,7 +128,7 @@ enum err group_restore_entry(struct group *g, uint64_t index, uint64_t term, str
     group_log_append(&g->log, term, body.length);
     group_note_entry(g, body);
     if (is_membership)
-        restored_push(g, &membership, index, term);
+        return restored_push(g, &membership, index, term);
     return ERR_OK;
 }
 
@@ -212,6 +219,8 @@ enum err group_start(struct group *g, uint64_t applied_index, uint64_t applied_t
     g->stable_term = g->term;
     g->stable_vote = g->vote;
     g->is_hard_state_dirty = g->restored_count > 0; /* their entries may leave the log */
+    memory_free(g->restored);
+    g->restored = NULL;
     g->now_us = now_us;
     g->is_started = true;
     return ERR_OK;

@@ -157,14 +157,14 @@ class Client:
             time.sleep(0.02)
 
 
-def create_table(client, name, seconds=60, **more):
-    """A table with partition key pk (S), ACTIVE on return; on demand unless told otherwise."""
+def create_table(client, name, seconds=60, partition_key="pk", **more):
+    """A table with a partition key of type S, ACTIVE on return; on demand unless told otherwise."""
     more.setdefault("BillingMode", "PAY_PER_REQUEST")
     deadline = time.monotonic() + seconds
     while True:
         reply = client.call("CreateTable", TableName=name,
-                            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-                            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}], **more)
+                            KeySchema=[{"AttributeName": partition_key, "KeyType": "HASH"}],
+                            AttributeDefinitions=[{"AttributeName": partition_key, "AttributeType": "S"}], **more)
         if reply.status == 200 or reply.error == "ResourceInUseException":
             break
         if time.monotonic() > deadline:

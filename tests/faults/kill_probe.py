@@ -6,6 +6,7 @@ group longer, which /debug/replicas of the nodes shows.
 """
 
 import multiprocessing
+import sys
 import threading
 import time
 import urllib.request
@@ -98,26 +99,35 @@ def log_ends(fleet):
     return {replica.group: replica.last for replica in replicas(fleet) if replica.is_leader}
 
 
+def percentile(values, share):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
 class Probe:
     """The successes of one partition's probes, as times on the monotonic clock."""
 
-    def __init__(self, options, table, group, key):
+    def __init__(self, options, table, group, key, count, pause):
         self.group = group
+        self.pause = pause
         self.successes = [time.monotonic()]
+        self.failures = 0
         self.lock = threading.Lock()
         self.stopping = threading.Event()
-        for number in range(PROBES_PER_PARTITION):
-            threading.Thread(target=self.run, args=(Client(*options, timeout=5), table, f"{key}", number),
+        for number in range(count):
+            threading.Thread(target=self.run, args=(Client(*options, timeout=5), table, key, number * pause / count),
                              daemon=True).start()
 
-    def run(self, client, table, key, number):
-        time.sleep(number * PAUSE_SECONDS / PROBES_PER_PARTITION)
+    def run(self, client, table, key, delay):
+        time.sleep(delay)
         while not self.stopping.is_set():
             reply = client.call("PutItem", TableName=table, Item={"pk": {"S": key}})
-            if reply.status == 200:
-                with self.lock:
+            with self.lock:
+                if reply.status == 200:
                     self.successes.append(time.monotonic())
-            time.sleep(PAUSE_SECONDS)
+                else:
+                    self.failures += 1
+            time.sleep(self.pause)
 
     def last(self):
         return self.successes[-1]
@@ -129,14 +139,17 @@ class Probe:
         return max(b - a for a, b in zip(times, times[1:]))
 
 
-def serve(pipe, options, table, keys):
-    probes = [Probe(options, table, group, key) for group, key in keys.items()]
+def serve(pipe, options, table, keys, count, pause):
+    sys.setswitchinterval(0.0005)  # one probe's answer is not to wait for another's request
+    probes = [Probe(options, table, group, key, count, pause) for group, key in keys.items()]
     pipe.send("started")
     try:
         while True:
             question, *arguments = pipe.recv()
             if question == "gaps":
                 pipe.send({probe.group: probe.gap(*arguments) for probe in probes})
+            elif question == "failures":
+                pipe.send(sum(probe.failures for probe in probes))
             else:
                 pipe.send({probe.group: probe.last() for probe in probes})
     except EOFError:
@@ -146,10 +159,10 @@ def serve(pipe, options, table, keys):
 class ProbeProcess:
     """Probes of a table's partitions, in a process of their own; keys as of find_keys."""
 
-    def __init__(self, options, table, keys):
+    def __init__(self, options, table, keys, count=PROBES_PER_PARTITION, pause=PAUSE_SECONDS):
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
-        self.process = context.Process(target=serve, args=(other, options, table, keys), daemon=True)
+        self.process = context.Process(target=serve, args=(other, options, table, keys, count, pause), daemon=True)
         self.process.start()
         other.close()
         self.pipe.recv()
@@ -165,6 +178,11 @@ class ProbeProcess:
     def gaps(self, since, until):
         """{group: seconds}"""
         self.pipe.send(("gaps", since, until))
+        return self.pipe.recv()
+
+    def failures(self):
+        """How many were not answered with 200."""
+        self.pipe.send(("failures",))
         return self.pipe.recv()
 
     def wait_served(self, since, seconds):

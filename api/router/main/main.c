@@ -31,12 +31,18 @@ static void on_failed(void *data)
     daemon_shut_down(((struct process *)data)->daemon, 1);
 }
 
+static void on_restart(void *data)
+{
+    daemon_restart(((struct process *)data)->daemon);
+}
+
 static enum err start(struct daemon *d, void *data, struct error *error)
 {
     struct process *p = data;
     const struct router_settings *s = &p->settings;
     p->daemon = d;
     const struct router_options options = {
+        .name = s->name,
         .host = s->host,
         .port = (uint16_t)s->port,
         .zone = s->zone,
@@ -49,6 +55,7 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .long_pages = (unsigned)s->long_pages,
         .on_ready = on_ready,
         .on_failed = on_failed,
+        .on_restart = on_restart,
         .data = p,
     };
     return router_create(&d->loop, d->metrics, &options, &p->router, error);
@@ -84,5 +91,5 @@ int main(int argc, char **argv)
         .stop = stop,
         .data = &process,
     };
-    return daemon_run(&options, argc, argv);
+    return daemon_finish(daemon_run(&options, argc, argv), argv);
 }

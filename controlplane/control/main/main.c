@@ -55,6 +55,11 @@ static void on_active(bool is_active, void *data)
         daemon_not_ready(c->daemon);
 }
 
+static void on_restart(void *data)
+{
+    daemon_restart(((struct control_daemon *)data)->daemon);
+}
+
 static enum err start(struct daemon *d, void *data, struct error *error)
 {
     struct control_daemon *c = data;
@@ -79,6 +84,7 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .wire_metrics = &c->wire_metrics,
         .mailbox = &d->mailbox,
         .on_active = on_active,
+        .on_restart = on_restart,
         .data = c,
     };
     TRY(metrics_add(d->metrics, &wire_metric_table, NULL, &c->wire_metrics));
@@ -134,5 +140,5 @@ int main(int argc, char **argv)
     int status = daemon_run(&options, argc, argv);
     if (control.control != NULL)
         control_free(control.control);
-    return status;
+    return daemon_finish(status, argv);
 }

@@ -34,11 +34,17 @@ static void on_ready(void *data)
     daemon_ready(((struct memds_daemon *)data)->daemon);
 }
 
+static void on_restart(void *data)
+{
+    daemon_restart(((struct memds_daemon *)data)->daemon);
+}
+
 static enum err start(struct daemon *d, void *data, struct error *error)
 {
     struct memds_daemon *m = data;
     m->daemon = d;
     struct memds_options options = {
+        .name = m->settings.name,
         .host = m->settings.host,
         .port = (uint16_t)m->settings.port,
         .data_dir = m->settings.data_dir,
@@ -50,6 +56,7 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .compare_us = m->settings.compare_interval_us,
         .patience_us = m->settings.peer_patience_us,
         .on_ready = on_ready,
+        .on_restart = on_restart,
         .data = m,
     };
     TRY(metrics_add(d->metrics, &wire_metric_table, NULL, &m->wire_metrics));
@@ -103,5 +110,5 @@ int main(int argc, char **argv)
     int status = daemon_run(&options, argc, argv);
     if (memds.memds != NULL)
         memds_free(memds.memds);
-    return status;
+    return daemon_finish(status, argv);
 }

@@ -37,6 +37,11 @@ static void on_failed(void *data)
     daemon_shut_down(((struct process *)data)->daemon, 1);
 }
 
+static void on_restart(void *data)
+{
+    daemon_restart(((struct process *)data)->daemon);
+}
+
 static int show_replicas(const struct admin_request *request, struct buffer *to, void *data)
 {
     enum err err = node_show(data, SHOW_US, to);
@@ -79,6 +84,7 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .write_buffer_bytes = s->write_buffer_bytes,
         .on_ready = on_ready,
         .on_failed = on_failed,
+        .on_restart = on_restart,
         .data = p,
     };
     TRY(node_create(&d->loop, d->metrics, &options, &p->node, error));
@@ -117,5 +123,5 @@ int main(int argc, char **argv)
     };
     int status = daemon_run(&options, argc, argv);
     node_destroy(process.node);
-    return status;
+    return daemon_finish(status, argv);
 }

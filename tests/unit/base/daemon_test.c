@@ -105,7 +105,12 @@ static pid_t spawn(char *extra)
         char *arguments[] = {name, log, path, drain, extra, NULL};
         (void)!freopen("/dev/null", "w", stderr);
         (void)!freopen("/dev/null", "w", stdout);
-        _exit(daemon_run(&options, extra == NULL ? 4 : 5, arguments));
+        /* In place of the program, which is this test: it shows its pid and whether it has what was open. */
+        char shell[] = "/bin/sh", command[] = "-c",
+             script[] = "test -e /proc/$$/fd/77 && open=77; echo again pid=$$ open=$open >>$0";
+        char *again[] = {shell, command, script, path, NULL};
+        dup2(STDERR_FILENO, 77);
+        _exit(daemon_finish(daemon_run(&options, extra == NULL ? 4 : 5, arguments), again));
     }
     return pid;
 }
@@ -135,6 +140,31 @@ static void a_daemon_gets_ready_drains_and_stops(void **state)
     const char *stopping = strstr(text, "info stopping");
     const char *stopped = strstr(text, "info stopped status=0");
     assert_true(draining != NULL && draining < stopping && stopping < stopped);
+}
+
+static void a_daemon_starts_again_under_its_pid(void **state)
+{
+    char line[64];
+    pid_t pid = spawn(NULL);
+    wait_for_line("info ready");
+    kill(pid, SIGUSR2);
+    assert_int_equal(status_of(pid), 0);
+    (void)snprintf(line, sizeof line, "again pid=%d open=\n", (int)pid);
+    const char *stopped = strstr(read_log(), "info stopped");
+    const char *again = strstr(text, line);
+    assert_true(stopped != NULL && again != NULL && stopped < again);
+}
+
+static void a_daemon_that_goes_down_does_not_start_again(void **state)
+{
+    never_drains = true;
+    pid_t pid = spawn(NULL);
+    wait_for_line("info ready");
+    kill(pid, SIGTERM);
+    wait_for_line("info draining");
+    kill(pid, SIGUSR2);
+    assert_int_equal(status_of(pid), 0);
+    assert_null(strstr(read_log(), "again"));
 }
 
 static void draining_is_bounded(void **state)
@@ -205,6 +235,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_daemon_gets_ready_drains_and_stops),
+        TEST(a_daemon_starts_again_under_its_pid),
+        TEST(a_daemon_that_goes_down_does_not_start_again),
         TEST(draining_is_bounded),
         TEST(it_may_go_down_by_itself_from_start),
         TEST(a_start_that_fails_says_why),

@@ -55,6 +55,8 @@ static void each_command_has_its_verb_and_argument(void **state)
     assert_int_equal(parsed("fleet list").verb, CLI_FLEET_LIST);
     assert_int_equal(parsed("fleet drain node-1").verb, CLI_FLEET_DRAIN);
     assert_string_equal(parsed("fleet remove node-1").argument, "node-1");
+    assert_int_equal(parsed("fleet restart").verb, CLI_FLEET_RESTART);
+    assert_true(parsed("fleet restart --stop").is_stop);
     assert_int_equal(parsed("help").verb, CLI_HELP);
 }
 
@@ -94,7 +96,7 @@ static void wrong_words_are_refused_with_a_hint(void **state)
     assert_refused("tenant create", "tenant create wants NAME");
     assert_refused("fleet now",
                    "no command 'fleet now'; fleet can be followed by list or show or drain or undrain or "
-                   "remove");
+                   "remove or restart");
     assert_refused("fleet drain", "fleet drain wants NODE");
     assert_refused("fleet show a/b",
                    "a node is called by its name or its id, and not 'a/b'; `sluice fleet list`");
@@ -111,6 +113,8 @@ static void wrong_options_are_refused(void **state)
     assert_refused("fleet --url=", "--url has an empty value");
     assert_refused("fleet --url a --url b", "--url is given twice");
     assert_refused("fleet --user bob", "--user belongs to `key create` only");
+    assert_refused("fleet --status", "--status or --stop belongs to `fleet restart` only");
+    assert_refused("fleet restart --status --stop", "--status or --stop belongs to `fleet restart` only");
 }
 
 static void arguments_that_cannot_be_meant_never_reach_control(void **state)

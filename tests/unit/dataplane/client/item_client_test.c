@@ -359,6 +359,26 @@ static void a_hint_to_the_leader_is_followed_and_remembered(void **state)
     assert_int_equal(f->lookups, 0);
 }
 
+/* During a hand-over the first one asked may know only the one after it. */
+static void each_newer_hint_is_followed_at_once(void **state)
+{
+    struct fixture *f = *state;
+    learn(f, 1);
+    script(f, SLUICE__DATAPLANE__STATUS__NOT_LEADER, 2);
+    script(f, SLUICE__DATAPLANE__STATUS__NOT_LEADER, 3);
+    script(f, SLUICE__DATAPLANE__STATUS__OK, 0);
+    begin(f, LONG_US);
+    while (f->seen_count < 2)
+        loop_run_once(&f->loop, 10);
+    while (f->seen_count < 3) {
+        if (loop_timer_is_started(&f->call.timer))
+            assert_true(f->call.timer.due_us <= loop_now_us(&f->loop));
+        loop_run_once(&f->loop, 10);
+    }
+    finish(f);
+    assert_int_equal(f->seen[2].node, 3);
+}
+
 static void an_older_hint_does_not_replace_what_is_known(void **state)
 {
     struct fixture *f = *state;
@@ -937,6 +957,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_write_is_answered_by_the_leader),
         TEST(a_hint_to_the_leader_is_followed_and_remembered),
+        TEST(each_newer_hint_is_followed_at_once),
         TEST(an_older_hint_does_not_replace_what_is_known),
         TEST(who_answers_in_the_leaders_place_is_asked_next),
         TEST(a_hanging_leader_holds_nobody_once_its_breaker_is_open),

@@ -380,6 +380,50 @@ static void an_idle_group_is_silent(void **state)
     }
 }
 
+static enum group_rest rest(const struct cluster *c, uint32_t number, uint32_t *ret_node)
+{
+    return group_rest(c->replicas[number - 1].group, c->replicas[number - 1].support, c->now_us, ret_node);
+}
+
+static void an_idle_group_rests_until_a_promise_ends(void **state)
+{
+    struct cluster *c = *state;
+    uint32_t node = 0;
+    assert_int_equal(rest(c, 2, &node), GROUP_RESTS_NOT); /* nobody leads yet */
+    elect_first(c);
+    heartbeats(c);
+    assert_int_equal(rest(c, 2, &node), GROUP_RESTS_FOLLOWING);
+    assert_int_equal(node, 1);
+    assert_int_equal(group_wake_us(c->replicas[1].group, c->replicas[1].support, c->now_us),
+                     support_promised_until(c->replicas[1].support, 1));
+    assert_int_equal(rest(c, 1, &node), GROUP_RESTS_LEADING);
+    assert_int_equal(propose(c, 1), ERR_OK);
+    assert_int_equal(rest(c, 1, &node), GROUP_RESTS_NOT); /* it waits for acknowledgements */
+    settle(c);
+    c->now_us += LEASE_US + 1;
+    assert_int_equal(rest(c, 2, &node), GROUP_RESTS_NOT);
+    assert_int_equal(rest(c, 1, &node), GROUP_RESTS_NOT);
+}
+
+/* Its last tick was long ago: only what it is told of the time since keeps it from stepping down at the first doubt. */
+static void a_leader_at_rest_is_told_until_when_it_had_its_lease(void **state)
+{
+    struct cluster *c = *state;
+    for (int is_told = 0; is_told < 2; is_told++) {
+        tear_down(state);
+        set_up(state);
+        elect_first(c);
+        for (int i = 0; i < 50; i++) { /* ten seconds without a tick */
+            c->now_us += 200 * 1000;
+            heartbeats(c);
+        }
+        uint64_t held_us = c->now_us;
+        c->now_us += LEASE_US; /* nobody supports it any more */
+        (void)step(c, 1, (struct group_event){.kind = GROUP_EVENT_TICK, .held_us = is_told ? held_us : 0});
+        assert_int_equal(role(c, 1), is_told ? GROUP_LEADER : GROUP_FOLLOWER);
+    }
+}
+
 static void messages_for_another_replica_id_are_refused(void **state)
 {
     struct cluster *c = *state;
@@ -463,6 +507,33 @@ static void a_leadership_is_handed_over_without_waiting_for_the_lease(void **sta
     assert_true(serves(c, 3));
 }
 
+/* Votes and entries have connections of their own, so the last entries may come after the word to take over. */
+static void whoever_takes_over_is_not_held_back_by_what_came_late(void **state)
+{
+    struct cluster *c = *state;
+    elect_first(c);
+    uint64_t last = group_status(c->replicas[2].group).last_index;
+    const struct group_message late = {.kind = MESSAGE_APPEND,
+                                       .from_replica = 1,
+                                       .to_replica = 3,
+                                       .from_node = 1,
+                                       .to_node = 3,
+                                       .term = 1,
+                                       .previous_index = last,
+                                       .previous_term = 1,
+                                       .commit_index = last,
+                                       .sequence = 1000,
+                                       .incarnation = 1};
+    assert_int_equal(step(c, 1, (struct group_event){.kind = GROUP_EVENT_TRANSFER, .replica_id = 3}), ERR_OK);
+    deliver(c);
+    assert_int_equal(role(c, 3), GROUP_PRE_CANDIDATE);
+    assert_int_equal(step(c, 3, (struct group_event){.kind = GROUP_EVENT_MESSAGE, .message = &late}),
+                     ERR_STALE);
+    assert_int_equal(role(c, 3), GROUP_PRE_CANDIDATE);
+    settle(c);
+    assert_int_equal(role(c, 3), GROUP_LEADER);
+}
+
 static void what_was_restored_goes_on_where_it_was(void **state)
 {
     struct cluster *c = *state;
@@ -520,10 +591,15 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(proposals_are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_idle_group_is_silent, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_idle_group_rests_until_a_promise_ends, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_leader_at_rest_is_told_until_when_it_had_its_lease, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(messages_for_another_replica_id_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_leader_that_contradicts_itself_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_newcomer_learns_and_is_promoted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_leadership_is_handed_over_without_waiting_for_the_lease, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(whoever_takes_over_is_not_held_back_by_what_came_late, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_was_restored_goes_on_where_it_was, set_up, tear_down),
     };
