@@ -254,8 +254,18 @@ static void take_report(struct control *control, const struct node *node,
         control_wake_reconcile(control);
 }
 
+/* A newer one of the same process has been taken, with all that was not acknowledged: this one had to wait for a commit. */
+static bool is_overtaken(const struct node *node, const heartbeat *heard)
+{
+    return node->boot_epoch == heard->boot_epoch && heard->report_version < node->report_version;
+}
+
 static void take_reports(struct control *control, struct node *node, const heartbeat *heard)
 {
+    if (is_overtaken(node, heard)) {
+        control_node_heard(control, node);
+        return;
+    }
     bool was_away = node->boot_epoch == 0 || !fleet_can_take(node);
     if (node->boot_epoch != heard->boot_epoch || heard->is_full)
         forget_reports(node);
@@ -263,6 +273,7 @@ static void take_reports(struct control *control, struct node *node, const heart
         node->is_reported = false;
     node->boot_epoch = heard->boot_epoch;
     node->is_reported = node->is_reported || heard->is_full;
+    node->report_version = heard->report_version;
     node->goals_taken = goals_since(control, heard->goals_version);
     control_node_heard(control, node);
     for (size_t i = 0; i < heard->n_replicas; i++)

@@ -30,6 +30,7 @@ class Replica:
     last: int
     commit: int
     applied: int
+    term: int
     is_split: bool  # two other groups have its range
 
 
@@ -53,7 +54,7 @@ def node_replicas(row):
         values = dict(word.partition("=")[::2] for word in line.split())
         found.append(Replica(row["name"], int(values["group"]), values["state"], "leading" in values,
                              int(values["last"]), int(values["commit"]), int(values["applied"]),
-                             "split" in values))
+                             int(values["term"]), "split" in values))
     return found
 
 

@@ -19,15 +19,20 @@ def _ask(wire, group, epoch, begin, end):
     return header, payload
 
 
+def route(wire, group):
+    """What a node says of a group that it has a replica of: a dataplane Route."""
+    header, _ = _ask(wire, group, 0, b"\0", b"")
+    if header[1] != WRONG_RANGE or not header[2]:
+        raise NotServed(f"group {group}: status {header[1]}")
+    return Message(header[2])
+
+
 def digest(row, group, loops, cluster_id):
     """`row` of fleet.json; how many items the replica there has, and a digest of them."""
     wire = Wire(row["ports"]["data"] + group % loops, role=ROLE_ROUTER, cluster_id=cluster_id)
     try:
-        header, _ = _ask(wire, group, 0, b"\0", b"")
-        if header[1] != WRONG_RANGE or not header[2]:
-            raise NotServed(f"group {group} at {row['name']}: status {header[1]}")
-        route = Message(header[2])
-        epoch, begin, end = route[4], route[2] or b"", route[3] or b""
+        known = route(wire, group)
+        epoch, begin, end = known[4], known[2] or b"", known[3] or b""
         count, hashed = 0, hashlib.sha256()
         while True:
             header, payload = _ask(wire, group, epoch, begin, end)

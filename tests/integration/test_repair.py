@@ -1,6 +1,9 @@
 """Replicas that the log cannot bring up to date are, by a snapshot; and every copy is the same afterwards."""
 
+import struct
 import urllib.request
+
+import pytest
 
 from deploy.local.layout import HOST
 from tests.faults import kill_probe, kill_run
@@ -8,7 +11,8 @@ from tests.faults.kill_client import Client, create_table
 from tests.faults.kill_probe import wait_for
 
 from .conftest import own_fleet
-from .replica_rows import NotServed, digest
+from .controlplane.wire import Refused, Wire, crc32c, encode
+from .replica_rows import NotServed, digest, route
 
 # So small that a node that was away for some seconds comes back to a log that begins behind its own end.
 SETTINGS = ["--log-segment", "16MiB", "--log-retention", "1MiB", "--flush-interval", "200ms"]
@@ -102,3 +106,80 @@ def test_a_follower_beyond_the_log_gets_a_snapshot():
         kill_run.wait_caught_up(fleet, ["node-3"])
         repaired.wait_equal()
 
+
+BEGIN, CHUNK, END = 0x0120, 0x0121, 0x0122
+TAKEN, BUSY, UNWANTED, DAMAGED, FORGOTTEN = range(5)
+ROLE_NODE, ROLE_TOOL = 2, 7
+
+
+class Forger:
+    """Says to one node what only another node may say, about one follower there."""
+
+    def __init__(self, repaired):
+        self.repaired = repaired
+        fleet = repaired.fleet
+        follower = next(r for r in kill_probe.replicas(fleet) if r.node == "node-2" and not r.is_leader)
+        row = fleet.row("node-2")
+        line = next(line for line in page(fleet, "node-2", "debug/replicas") if f"group={follower.group} " in line)
+        values = dict(word.partition("=")[::2] for word in line.split())
+        self.group, self.replica, self.last = follower.group, int(values["replica"]), int(values["last"])
+        self.port = row["ports"]["data"] + self.group % fleet.layout.loops
+        self.wire = Wire(self.port, role=ROLE_NODE, cluster_id=repaired.cluster_id(), node_id=1)
+        self.route = route(self.wire, self.group)
+
+    def membership(self):
+        return struct.pack("<BQQB", 1, 9, 1000, 1) + struct.pack("<QIBB", self.replica, 2, 0, 0)
+
+    def begin(self, snapshot, **other):
+        fields = {"f1": self.group, "f2": snapshot, "f3": self.replica, "f4": 1, "f5": self.last + 1000, "f6": 1,
+                  "f7": self.membership(), "f8": 1, "f9": True, "f10": self.route[2] or b"", "f11": self.route[3] or b"",
+                  "f12": self.route[4], **other}
+        return self.call(BEGIN, encode(**fields))
+
+    def call(self, kind, header, payload=b""):
+        answer, _ = self.wire.call(kind, header, payload)
+        return answer[1]
+
+
+def row_bytes(key, value):
+    return bytes([len(key)]) + key + bytes([len(value)]) + value
+
+
+def chunk(group, snapshot, number, payload, rows=1, checksum=None):
+    fixed = struct.pack("<I", crc32c(payload) if checksum is None else checksum)
+    return encode(f1=group, f2=snapshot, f3=number, f5=rows) + bytes([6 << 3 | 5]) + fixed, payload
+
+
+def test_nonsense_about_snapshots_is_refused_and_changes_nothing():
+    with own_fleet() as fleet:
+        repaired = Repaired(fleet)
+        repaired.write(20, 100)
+        forger = Forger(repaired)
+        group = forger.group
+        tool = Wire(forger.port, role=ROLE_TOOL, cluster_id=repaired.cluster_id())
+        for wire, kind, header in ((tool, BEGIN, encode(f1=group)), (forger.wire, BEGIN, b"\xff\xff"),
+                                   (forger.wire, CHUNK, b"\x08"), (forger.wire, END, b"\xff")):
+            with pytest.raises(Refused):
+                wire.call(kind, header)
+        for wrong in ({"f2": 0}, {"f4": 2}, {"f5": 0}, {"f5": 1 << 63}, {"f6": 0}, {"f7": b"\1\2"}, {"f7": b"\0" * 300}):
+            with pytest.raises(Refused):
+                forger.begin(7, **wrong)
+        for unwanted in ({"f1": 99999}, {"f3": 99999}, {"f5": 1, "f8": 0}, {"f9": False}, {"f10": b"other"}, {"f12": 77}):
+            assert forger.begin(7, **unwanted) == UNWANTED
+        assert forger.call(CHUNK, *chunk(group, 7, 0, b"x")) == FORGOTTEN
+        assert forger.call(END, encode(f1=group, f2=7)) == FORGOTTEN
+        before = repaired.metric("node-2", "snapshots_damaged")
+        outside = row_bytes(b"\xff" * 40, b"v")
+        damages = ({"checksum": 1}, {"number": 3}, {"payload": outside[:-1]}, {"rows": 2}, {"payload": b"\xff" * 20})
+        for snapshot, damage in enumerate(damages, 100):
+            wait_for(lambda snapshot=snapshot: forger.begin(snapshot) == TAKEN, 5, "the one before to be gone")
+            header, payload = chunk(group, snapshot, **{"number": 0, "payload": outside, **damage})
+            assert forger.call(CHUNK, header, payload) == DAMAGED
+            assert forger.call(CHUNK, header, payload) == FORGOTTEN
+        wait_for(lambda: forger.begin(200) == TAKEN, 5, "the one before to be gone")
+        assert forger.begin(201) == BUSY
+        assert forger.call(END, encode(f1=group, f2=200, f3=1)) == DAMAGED
+        assert repaired.metric("node-2", "snapshots_damaged") == before + 6
+        repaired.write(20, 100)
+        repaired.wait_equal()
+        assert {replica.state for replica in kill_probe.replicas(fleet)} == {"active"}

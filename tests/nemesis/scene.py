@@ -76,6 +76,11 @@ class Scene:
         """{group: node} of the table's groups."""
         return {group: node for group, node in kill_probe.leaders(self.fleet).items() if group in self.keys}
 
+    def terms(self, groups):
+        """{group: the latest term that a replica of it knows}"""
+        found = kill_probe.replicas(self.fleet)
+        return {group: max(replica.term for replica in found if replica.group == group) for group in groups}
+
     def metric(self, names, metric):
         """The sum of a metric over these processes and their loops."""
         total = 0
@@ -89,16 +94,21 @@ class Scene:
         return self.metric(NODES, "sluice_node_elections_won_count_total")
 
     def wait_settled(self):
-        """Each group has a leader, its replicas have what it has, no disk counts as slow, and for a while nobody was elected."""
+        """Each group has a leader, its replicas have what it has, no disk counts as slow, and for a while nobody was elected. Something is
+        written meanwhile: a disk that does nothing is not found to be well again."""
         quiet = [self.elections(), time.monotonic()]
+        client = Client(*self.routers["router-1"], self.key)
 
         def is_settled():
+            for key in self.keys.values():
+                client.call("PutItem", TableName=TABLE, Item={"pk": {"S": key}, "sk": {"S": "settling"}})
             now = self.elections()
             if now != quiet[0] or not self.is_whole() or self.metric(NODES, "sluice_node_disk_slow_count"):
                 quiet[:] = now, time.monotonic()
             return time.monotonic() - quiet[1] > QUIET_SECONDS
 
         wait_for(is_settled, SETTLED_SECONDS_MAX, "the fleet to settle")
+        client.close()
 
     def is_whole(self):
         """Each group has a leader, and its replicas have what that has committed, but for the last few entries."""

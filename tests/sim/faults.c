@@ -424,3 +424,9 @@ void faults_heal(struct world *w)
         w->nodes[id].disk.must_fail = w->nodes[id].disk.must_crash = false;
     }
 }
+
+void faults_on_install(struct world *w, struct sim_replica *r)
+{
+    if (!w->is_healing && world_chance(w, 200 * 1000))
+        w->nodes[r->node_no].disk.must_crash = true;
+}

@@ -150,6 +150,16 @@ MUTANTS = {
                                 "dropping a parent drops its children's rows"),
     "closed-gives-snapshots": ("tests/sim/replica.c", "if (group_is_split(r->group) && to->kind == MEMBER_STORAGE)", "if (r->group == NULL && to->kind == MEMBER_STORAGE)",
                                "a group that was split gives snapshots of rows that are not its own"),
+    "store-before-installing": ("tests/sim/replica.c", "append_snapshot_record(w, r, r->installing, SEGMENT_SNAPSHOT_INSTALLING, PERSIST_INSTALLING);",
+                                "if (r->installing->meta != NULL) {\n        meta_copy(&r->durable, r->installing->meta);\n        items_copy(&w->nodes[r->node_no].durable_items[w->groups[r->group_no].table], r->installing->items, r->first_key, r->end_key);\n    }\n    append_snapshot_record(w, r, r->installing, SEGMENT_SNAPSHOT_INSTALLING, PERSIST_INSTALLING);",
+                                "a snapshot is in the store before the log says that it is coming"),
+    "install-not-completed": ("tests/sim/replica.c", "if (s->index == 0 || r->kind != MEMBER_STORAGE || r->durable.applied_index != s->index)", "if (s->index == 0 || r->kind == MEMBER_STORAGE || r->durable.applied_index != s->index)",
+                              "a crash between the store's turning over and the log's is not mended"),
+    "snapshot-behind-its-rows": ("tests/sim/replica.c", "s->index = to->kind == MEMBER_LOG ? status.first_index - 1 : r->meta.applied_index;",
+                                 "s->index = to->kind == MEMBER_LOG || r->meta.applied_index < status.first_index + 1 ? status.first_index - 1 : r->meta.applied_index - 1;",
+                                 "a snapshot's rows are of a later entry than it says"),
+    "installed-not-in-log": ("tests/sim/replica.c", "append_snapshot_record(w, r, r->installing, SEGMENT_SNAPSHOT_INSTALLED, PERSIST_INSTALLED);", "finish_install(w, r);",
+                             "the log does not say that a snapshot has taken its place"),
 }
 
 

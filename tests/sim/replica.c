@@ -599,6 +599,7 @@ void replica_on_snapshot(struct world *w, struct sim_node *n, const struct sim_e
     *r->installing = *s;
     s->meta = NULL; /* ours now */
     s->items = NULL;
+    faults_on_install(w, r);
     append_snapshot_record(w, r, r->installing, SEGMENT_SNAPSHOT_INSTALLING, PERSIST_INSTALLING);
 }
 
@@ -648,6 +649,7 @@ void replica_on_persisted(struct world *w, struct sim_replica *r, const struct s
             items_copy(&w->nodes[r->node_no].durable_items[w->groups[r->group_no].table],
                        r->installing->items, r->first_key, r->end_key);
         }
+        faults_on_install(w, r);
         append_snapshot_record(w, r, r->installing, SEGMENT_SNAPSHOT_INSTALLED, PERSIST_INSTALLED);
         break;
     case PERSIST_INSTALLED:

@@ -513,6 +513,8 @@ void faults_before_split(struct world *w, struct sim_replica *leader);
 void faults_lone_split(struct world *w, struct sim_replica *leader);
 void faults_on_commit(struct world *w, struct sim_replica *r);
 void faults_on_transfer(struct world *w, struct sim_replica *r);
+/* A crash in the middle of what comes next. */
+void faults_on_install(struct world *w, struct sim_replica *r);
 void faults_on_elected(struct world *w, struct sim_replica *r);
 void faults_crash(struct world *w, struct sim_node *n, bool is_quick);
 void faults_doom(struct world *w, struct sim_node *n);

@@ -323,6 +323,36 @@ def test_the_first_creation_that_is_reported_counts(fleet, router, nodes):
     assert named(goals) == creation
 
 
+def test_a_heartbeat_that_was_overtaken_says_nothing(fleet, router):
+    """One that brings a creation waits for a commit; a newer one may be taken before it."""
+    wire = connect(fleet, fleet.layout.control(), role=2)
+    boot = int.from_bytes(os.urandom(7), "big") + 1
+
+    def beat(node_id, version, reports=(), goals=0):
+        return wire.call(HEARTBEAT, encode(f1=node_id, f2="lone", f3="a", f4="127.0.0.1", f5=9900, f6=boot, f7=version == 1,
+                                           f8=list(reports), f9=goals, f10=version))[0]
+    node_id = beat(0, 1)[1]
+    router.call("CreateTable", table("overtaken"))  # the only node of its zone without replicas
+    goal = wait_for(lambda: next(map(Message, beat(node_id, 1).all(4)), None))
+
+    def report(role):
+        return encode(f1=goal[1], f2=goal[2], f3=role, f4=1, f5=1, f7=goal[10], f10=77)
+
+    def state():
+        answer = http("GET", f"{fleet.operator_url}/v1/fleet/nodes/{node_id}", token=fleet.token())
+        return next(r["state"] for r in answer["replica_list"] if r["group_id"] == goal[2])
+    beat(node_id, 2, [report(0)])
+    beat(node_id, 4, [report(LEADER)])
+    assert state() == "leader"
+    beat(node_id, 3, [report(0)])
+    assert state() == "leader"
+    beat(node_id, 5, [report(0)])
+    assert state() == "follower"
+    wire.close()
+    router.call("DeleteTable", {"TableName": "overtaken"})
+    wait_for(lambda: http("GET", f"{fleet.operator_url}/v1/fleet/nodes/{node_id}", token=fleet.token())["state"] == "dead")
+
+
 def test_tenants_do_not_see_each_other(fleet, router):
     router.call("CreateTable", table("mine"))
     other = Router(fleet, fleet.create_tenant("other")["tenant_id"])
