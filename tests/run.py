@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 
+STOP_SECONDS = 60
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short"]
 CTEST = ["ctest", "--output-on-failure", "--no-tests=error"]
 
@@ -67,8 +68,18 @@ def suites(is_long):
                *(f"tests/integration/test_{name}.py" for name in ("tour_boto3", "tour_api_boto3", "model", "model_effects"))],
               5),
         Suite("integration", "stock clients, kills, static stability, bad input on a fleet",
-              [*PYTEST, "-n", "2", "--dist", "loadfile", "tests/integration", *long_flag], 120 if is_long else 10),
+              [*PYTEST, "-n", "2", "--dist", "loadfile", "tests/integration", *long_flag], 120 if is_long else 16),
     ]
+
+
+def stop(child):
+    """It may take down what it has started; then it is killed."""
+    os.killpg(child.pid, signal.SIGINT)
+    try:
+        child.wait(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
 
 
 def run(suite):
@@ -80,11 +91,10 @@ def run(suite):
         code = child.wait(timeout=suite.minutes_max * 60)
     except subprocess.TimeoutExpired:
         print(f"== {suite.name}: over its limit of {suite.minutes_max} minutes", flush=True)
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+        stop(child)
         code = 1
     except KeyboardInterrupt:
-        os.killpg(child.pid, signal.SIGKILL)
+        stop(child)
         raise
     return code, time.monotonic() - start
 
