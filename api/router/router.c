@@ -127,6 +127,7 @@ static void on_change(const struct bundle_object *object, void *data)
 static void on_version(uint64_t version, void *data)
 {
     struct router *r = data;
+    metric_set(&r->metrics.bundle_version, version);
     if (r->http != NULL)
         return;
     log_info("bundle_here", "version=%llu", (unsigned long long)version);

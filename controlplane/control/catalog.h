@@ -155,8 +155,8 @@ struct node {
     uint64_t report_version; /* the newest of this boot that was taken */
     uint64_t told_since;     /* the goals_version that was last answered with goals, and up to which */
     uint64_t told_version;
-    uint64_t goals_taken;    /* the newest goals that it has taken up */
-    bool is_cut_off;         /* the connection of its last heartbeat is closed */
+    uint64_t goals_taken; /* the newest goals that it has taken up */
+    bool is_cut_off;      /* the connection of its last heartbeat is closed */
     enum node_life life;
     uint64_t life_at_us;     /* boot clock: when it became that */
     size_t view_index;       /* in the newest fleet_view */

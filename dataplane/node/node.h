@@ -38,6 +38,7 @@ struct node_options {
     uint64_t log_segment_bytes;
     uint64_t log_sync_interval_us;
     uint64_t split_bytes;          /* of a partition's items, from which on its leader wants it split */
+    bool has_heat_splits;          /* ... and when it is hot */
     uint64_t partition_read_units; /* caps, per second, unless a goal says otherwise; 0: none */
     uint64_t partition_write_units;
     uint64_t block_cache_bytes; /* of all loops together, as the next */

@@ -312,6 +312,8 @@ static bool is_too_large(const struct replica *r)
 /* What the heat of its keys says (shard_heat.c); a wish that has cooled down is taken back. */
 static void wish_for_heat(struct replica *r)
 {
+    if (!r->shard->node->options.has_heat_splits)
+        return;
     if (r->hot_split_key.length > 0 && r->hot_split_key.length <= SPLIT_KEY_BYTES_MAX)
         split_wish(r, r->hot_split_key, SPLIT_REASON_HEAT);
     else if (r->split.wished_reason == SPLIT_REASON_HEAT)

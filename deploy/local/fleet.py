@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -302,7 +303,26 @@ class Fleet:
         """A tenant and a key of it: {"tenant_id", "access_key_id", "secret_access_key"}."""
         tenant = http("POST", f"{self.operator_url}/v1/tenants", {"name": name}, self.token())
         key = http("POST", f"{self.operator_url}/v1/tenants/{tenant['tenant_id']}/keys", {}, self.token())
+        self._wait_for_bundle(key["bundle_version"])
         return {**tenant, **key}
+
+    def _wait_for_bundle(self, version):
+        """Until all routers know what is of this version; those that do not answer are not waited for."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline and any(known < version for known in self._bundle_versions()):
+            time.sleep(0.01)
+
+    def _bundle_versions(self):
+        for row in self.rows():
+            if row["role"] != "router" or not is_alive(row["pid"]):
+                continue
+            try:
+                with urllib.request.urlopen(row["admin_url"] + "/metrics", timeout=1) as reply:
+                    found = re.search(rb"^sluice_router_bundle_version_count(?:{[^}]*})? (\S+)", reply.read(), re.M)
+            except OSError:
+                continue
+            if found:
+                yield int(float(found[1]))
 
     def _first_tenant(self):
         env = self.layout.path("env.sh")

@@ -22,6 +22,8 @@ CONNECTIONS = 64
 ITEM_BYTES = 900
 BATCH_ITEMS = 25
 
+ONE_PARTITION = ("--heat-splits", "false")  # what is driven past its caps stays whole
+
 
 def free_port(first):
     """The first port base of a fleet's hundred, from `first` on, on which nobody listens."""
@@ -117,7 +119,7 @@ class Sluice(HttpTarget):
     def __init__(self, binary, port, scratch, keys, say, in_session=False, has_caps=False):
         say("starting a fleet for this run")
         fleet = Fleet(scratch / "fleet", free_port(port + 100), Path(binary).parent, shares_session=in_session,
-                      node_settings=() if has_caps else NO_CAPS)
+                      node_settings=ONE_PARTITION if has_caps else NO_CAPS)
         self.fleet = fleet
         try:
             fleet.layout.home.mkdir(mode=0o711)

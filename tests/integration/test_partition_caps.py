@@ -22,7 +22,7 @@ from .conftest import assert_refused, own_fleet
 from .node_calls import OK, THROTTLED, NodeCalls
 
 WRITES, READS = 100, 300  # units per second of one partition
-SETTINGS = ("--partition-write-units", str(WRITES), "--partition-read-units", str(READS))
+SETTINGS = ("--partition-write-units", str(WRITES), "--partition-read-units", str(READS), "--heat-splits", "false")
 SECONDS = 5
 THREADS = 4
 PROVISIONED = {"BillingMode": "PROVISIONED", "ProvisionedThroughput": {"ReadCapacityUnits": 10, "WriteCapacityUnits": 10}}

@@ -78,6 +78,7 @@ static enum err start(struct daemon *d, void *data, struct error *error)
         .log_segment_bytes = s->log_segment_bytes,
         .log_sync_interval_us = s->log_sync_interval_us,
         .split_bytes = s->split_size_bytes,
+        .has_heat_splits = s->heat_splits,
         .partition_read_units = s->partition_read_units,
         .partition_write_units = s->partition_write_units,
         .block_cache_bytes = s->block_cache_bytes,
