@@ -34,7 +34,7 @@ def ninja(preset):
 def suites(is_long):
     long_flag = ["--long"] if is_long else []
     # Some seeds are too tame to count: so many give 500 (20,000) that do.
-    seeds = "21600" if is_long else "550"
+    seeds = "24000" if is_long else "600"
     return [
         Suite("build", "release build, gcc", ninja("release"), 10),
         Suite("build-clang", "the same sources without a warning from clang", ninja("clang"), 10),
