@@ -4,8 +4,10 @@ import os
 import signal
 import threading
 import time
+import urllib.error
 import urllib.request
 
+from deploy.local.fleet import http
 from deploy.local.layout import HOST
 from tests.faults import kill_probe
 from tests.faults.kill_client import Client, create_table
@@ -65,6 +67,14 @@ def spread_leaders(fleet, groups):
     return leaders if is_spread else None
 
 
+def moves_lead(fleet, group, node):
+    try:
+        http("POST", f"{fleet.operator_url}/v1/groups/{group}/leader", {"node": node}, fleet.token())
+    except urllib.error.HTTPError:
+        return False
+    return True
+
+
 def test_a_hanging_leader_holds_nobody_for_long_and_no_others(fleet):
     options = (HOST, fleet.layout.port, fleet.create_tenant("hanging"))
     client = Client(*options)
@@ -84,7 +94,8 @@ def test_a_hanging_leader_holds_nobody_for_long_and_no_others(fleet):
         while time.monotonic() < begin + HANG_SECONDS:
             assert max(of_nodes(fleet, "breakers_open")) <= 1  # the node that hangs and no other
             time.sleep(0.1)
-        os.kill(pid, signal.SIGCONT)  # it gets its leads back, and is asked again
+        os.kill(pid, signal.SIGCONT)
+        wait_for(lambda: moves_lead(fleet, hung, leaders[hung]), 30, "control to take the node for alive")  # so it is asked again
         wait_for(lambda: max(of_nodes(fleet, "breakers_open")) == 0, CLOSED_SECONDS_MAX, "the breakers to close")
     finally:
         os.kill(pid, signal.SIGCONT)
