@@ -2,10 +2,6 @@
 
 A turn is also long when the machine gives its thread no processor: beside it stands the CPU time that a turn took, which
 is ours alone, and that is what must stay within the bound. The metrics are maxima of the last second or two.
-
-Nearly ours alone: interrupts are in it, and so are a virtual machine's pauses of which the host does not tell. So a kind that is
-beyond the bound is sent three times more, all rows are printed, and it is within the bound if none of those three is beyond it: what
-is ours comes again.
 """
 
 import time
@@ -17,7 +13,6 @@ from tests.bench.processes import metrics
 SECONDS = 4
 SILENCE_SECONDS = 3  # until the kind before is forgotten
 BOUND_MS = 10
-AGAIN = 3
 TURN, CPU = "sluice_loop_turn_recent_max_us", "sluice_loop_turn_cpu_recent_max_us"
 WITH_LOOPS = ("router", "node", "memds", "control")
 
@@ -72,22 +67,6 @@ def _print_row(name, longest, rows):
     print(f"  {name:<34}{cells}{'   OVER THE BOUND' if _is_late(longest) else ''}", flush=True)
 
 
-def _measure_once(sluice, kind, rows, say):
-    time.sleep(SILENCE_SECONDS)
-    longest, sent = _run_kind(sluice, kind, rows)
-    say(f"{kind.name}: {sent} requests")
-    _print_row(kind.name, longest, rows)
-    return {"sent": sent, "longest": longest}
-
-
-def _measure_kind(sluice, kind, rows, say):
-    """Returns what counts, a list of results, and the first one if it does not."""
-    first = _measure_once(sluice, kind, rows, say)
-    if not _is_late(first["longest"]):
-        return [first], None
-    return [_measure_once(sluice, kind, rows, say) for _ in range(AGAIN)], first
-
-
 def chosen(names):
     """The kinds whose names contain one of `names`, texts between commas; all if there are none."""
     parts = [part.strip() for part in (names or "").split(",")]
@@ -110,14 +89,15 @@ def measure_loop_turns(sluice, kinds, say):
         print(f"\nLongest turn of a loop in ms, and most CPU time of one; bound {BOUND_MS} ms of CPU time")
         print(f"  {'':<34}{'router':>12}{'cpu':>8}{'node':>12}{'cpu':>8}{'others':>12}{'cpu':>8}")
         for kind in kinds:
-            counted, first = _measure_kind(sluice, kind, rows, say)
-            results[kind.name] = {"counted": counted, "first": first}
+            time.sleep(SILENCE_SECONDS)
+            longest, sent = _run_kind(sluice, kind, rows)
+            say(f"{kind.name}: {sent} requests")
+            _print_row(kind.name, longest, rows)
+            results[kind.name] = {"sent": sent, "longest": longest}
             violated += [f"{kind.name}: a turn of {name} took {one['cpu_ms']:.1f} ms of CPU time, more than {BOUND_MS}"
-                         for result in counted for name, one in result["longest"].items() if one["cpu_ms"] > BOUND_MS]
-    everything = [one for result in results.values() for run in result["counted"] for one in run["longest"].values()]
-    repeated = sum(result["first"] is not None for result in results.values())
-    summary = (f"{len(results)} kinds of hostile requests, {repeated} of them sent again: "
-               f"longest turn {max(one['turn_ms'] for one in everything):.1f} ms, "
+                         for name, one in longest.items() if one["cpu_ms"] > BOUND_MS]
+    everything = [one for result in results.values() for one in result["longest"].values()]
+    summary = (f"{len(results)} kinds of hostile requests: longest turn {max(one['turn_ms'] for one in everything):.1f} ms, "
                f"most CPU time {max(one['cpu_ms'] for one in everything):.1f} ms (bound {BOUND_MS})")
     print()
     return {"loop_turns": results}, summary, violated

@@ -176,10 +176,10 @@ def test_three_replicas_give_six_times_as_many_eventual_reads(capped, key, clien
 
 
 def test_reads_and_writes_have_caps_of_their_own(client):
-    client.settled("PutItem", TableName="bought", Item=item("small", 1))
-    time.sleep(1.5)  # what other tests have read is paid
-    empty(client, "PutItem", TableName="bought", Item=item("own", 100))
-    assert client.call("GetItem", TableName="bought", Key={"pk": {"S": "small"}}, ConsistentRead=True).status == 200
+    create_table(client, "apart", **PROVISIONED)  # nobody has read from it
+    client.settled("PutItem", TableName="apart", Item=item("small", 1))
+    empty(client, "PutItem", TableName="apart", Item=item("own", 100))
+    assert client.call("GetItem", TableName="apart", Key={"pk": {"S": "small"}}, ConsistentRead=True).status == 200
 
 
 def test_a_repeated_write_is_answered_and_charged_once(capped, client):
